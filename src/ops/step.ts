@@ -1,0 +1,20 @@
+/**
+ * A forward pass is a list of named steps; this is what one step is. `src/llama/forward.ts` writes the list, everything
+ * else reads it. See "One idea" in the README.
+ */
+import type { Params } from './op.ts';
+
+export interface Step {
+  /** llama.cpp's tensor name with its layer: `attn_norm-0`. One value, one name. */
+  readonly name: string;
+  readonly layer: number | null;
+  /** A key of the op table. */
+  readonly op: string;
+  /** By role: an earlier step's name, a weight's GGUF name, or `tokens`. A cache slot's name for roles of kind `cache`. */
+  readonly inputs: Readonly<Record<string, string>>;
+  readonly params: Params;
+  /** The output's axes, outermost first: `['token', 'head', 'dim']`. */
+  readonly dims: readonly string[];
+  /** The cache slot that this step's output is appended to, for instance `cache_k-0`. */
+  readonly writes?: string;
+}
