@@ -1,0 +1,64 @@
+/**
+ * What a backend is: it runs steps and keeps their outputs. It interprets the op table and never asks which op it holds.
+ */
+import type { Pass, Shape } from '../ops/op.ts';
+import type { Step } from '../ops/step.ts';
+import type { Statistics } from '../trace/statistics.ts';
+
+/** One forward pass over some of a run's tokens; passes are numbered from 0. */
+export interface PassState extends Pass {
+  readonly index: number;
+  readonly tokens: readonly number[];
+}
+
+/** Which outputs somebody looks at. What nobody looks at may be fused away and its memory used again. */
+export interface Observed {
+  values(name: string): boolean;
+  statistics(name: string): boolean;
+}
+
+export interface ExecuteRequest {
+  readonly pass: PassState;
+  /** The pass's whole list; steps from … to-1 are run. */
+  readonly steps: readonly Step[];
+  readonly from: number;
+  readonly to: number;
+  readonly observed: Observed;
+  readonly signal?: AbortSignal | undefined;
+  /** Called as steps complete, with the index of the first step not yet done. */
+  readonly onDone?: ((done: number) => void | Promise<void>) | undefined;
+}
+
+/** A step's output on the host: row-major f32. */
+export interface Output {
+  readonly shape: Shape;
+  readonly data: Float32Array;
+}
+
+/** The state of one run on one backend: outputs of its steps, and its cache slots. */
+export interface Session {
+  /** Runs steps; returns the index of the first step not done (less than `to` after an abort). */
+  execute(request: ExecuteRequest): Promise<number>;
+  /** True while the output can be read without computing anything. */
+  has(pass: number, name: string): boolean;
+  /** The output, or only `count` rows of its first axis from `start`. Call only where `has` is true. */
+  read(pass: number, name: string, rows?: { readonly start: number; readonly count: number }): Promise<Output>;
+  /** Replaces an output that `has`, and the cache rows it was written to. */
+  write(pass: PassState, step: Step, data: Float32Array): Promise<void>;
+  statistics(pass: number, name: string): Statistics | null;
+  shape(pass: number, name: string): Shape | null;
+  /** Drops the outputs of steps from `from` on in pass `pass`, and everything of later passes. */
+  rewind(pass: number, steps: readonly Step[], from: number): void;
+  /** Values kept now, in bytes, and tensors whose values were let go to stay within the budget. */
+  usage(): { readonly bytes: number; readonly dropped: number };
+  close(): void;
+}
+
+export interface Backend {
+  readonly name: 'webgpu' | 'reference';
+  /** For the manifest: the adapter, or what computes. */
+  readonly adapter: string;
+  /** The most tokens one pass may have, so that every output fits the device. */
+  maxPassTokens(largestRow: number, nKeyRow: number): number;
+  session(budgetBytes: number): Session;
+}

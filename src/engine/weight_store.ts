@@ -1,0 +1,56 @@
+/**
+ * A model file's weights by name, read when first needed. The backends share one store; a fault in the weights is a
+ * `WeightSource` that wraps another.
+ */
+import { StepError } from '../errors.ts';
+import { type BlockTypeName, blockTypes } from '../gguf/blocks/index.ts';
+import type { GgufFile, TensorInfo } from '../gguf/reader.ts';
+import type { WeightRows } from '../ops/op.ts';
+
+export interface WeightInfo {
+  readonly name: string;
+  readonly type: BlockTypeName;
+  /** Outermost first. */
+  readonly shape: readonly number[];
+}
+
+export interface WeightSource {
+  readonly file: string;
+  info(name: string): WeightInfo | undefined;
+  /** Raw blocks of rows row0 … row0+rows-1. */
+  readRows(name: string, row0: number, rows: number): Promise<Uint8Array>;
+}
+
+export function ggufWeights(gguf: GgufFile): WeightSource {
+  const tensor = (name: string): TensorInfo => {
+    const info = gguf.tensors.get(name);
+    if (!info) {
+      throw new StepError(`Cannot read weight ${name}: ${gguf.source.name} has no tensor of that name`, { tensor: name });
+    }
+    return info;
+  };
+  return {
+    file: gguf.source.name,
+    info: (name) => gguf.tensors.get(name),
+    readRows: (name, rowStart, rowCount) => gguf.readTensor(tensor(name), { rowStart, rowCount }),
+  };
+}
+
+/** A weight for the f64 reference: its blocks in memory, rows dequantised as they are asked for. */
+export async function hostWeight(source: WeightSource, name: string): Promise<WeightRows> {
+  const info = source.info(name);
+  if (!info) throw new StepError(`Cannot read weight ${name}: ${source.file} has no tensor of that name`, { tensor: name });
+  const type = blockTypes[info.type];
+  const columns = info.shape.at(-1) ?? 1;
+  const nRows = info.shape.slice(0, -1).reduce((product, size) => product * size, 1);
+  const bytes = await source.readRows(name, 0, nRows);
+  const rowBytes = (columns / type.size) * type.bytes;
+  return {
+    shape: [nRows, columns],
+    rows(start, count) {
+      const out = new Float32Array(count * columns);
+      type.dequantize(bytes, start * rowBytes, out);
+      return out;
+    },
+  };
+}
