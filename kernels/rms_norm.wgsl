@@ -1,0 +1,47 @@
+// rms_norm: y[t,i] = weight[i] · x[t,i] / sqrt(mean over i of x[t,i]² + eps)
+//
+//   x       [row, embd]  f32  the residual stream, one row per token
+//   weight  [embd]       f32  attn_norm, ffn_norm or output_norm
+//   y       [row, embd]  f32
+//   eps                  f32  added to the mean square, so in the unit of x²
+//
+// One workgroup per row. Lanes stride over embd, then add their parts as a tree;
+// that order differs from src/ops/rms_norm.ts, hence agreement to 1e-6, not exact.
+// Source: Zhang and Sennrich 2019, arXiv:1910.07467.
+// use: workgroup_index
+// use: sum_of_lanes
+
+struct Params {
+  rows: u32,
+  embd: u32,
+  eps: f32,
+}
+
+@group(0) @binding(0) var<uniform> p: Params;
+@group(0) @binding(1) var<storage, read> x: array<f32>;
+@group(0) @binding(2) var<storage, read> weight: array<f32>;
+@group(0) @binding(3) var<storage, read_write> y: array<f32>;
+
+const LANES = 256u;
+
+@compute @workgroup_size(LANES)
+fn rms_norm(
+  @builtin(workgroup_id) group: vec3u,
+  @builtin(num_workgroups) groups: vec3u,
+  @builtin(local_invocation_index) lane: u32,
+) {
+  let row = workgroup_index(group, groups);
+  if (row >= p.rows) {
+    return;
+  }
+  let start = row * p.embd;
+  var sum_of_squares = 0.0;
+  for (var i = lane; i < p.embd; i += LANES) {
+    let value = x[start + i];
+    sum_of_squares += value * value;
+  }
+  let rms = sqrt(sum_of_lanes(sum_of_squares, lane) / f32(p.embd) + p.eps);
+  for (var i = lane; i < p.embd; i += LANES) {
+    y[start + i] = weight[i] * x[start + i] / rms;
+  }
+}
