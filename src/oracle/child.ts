@@ -1,0 +1,94 @@
+/**
+ * The process that holds llama.cpp. Its parent forks this file, sends `open` and then calls; one reply for each.
+ * ggml's asserts abort this process and no other.
+ */
+import { basename } from 'node:path';
+import { dequantizeRow, type Ftype, type QuantizeOptions, quantizeChunk, quantizeModel } from './ggml_blocks.ts';
+import { probeLayouts } from './layout.ts';
+import { loadNative } from './native.ts';
+import { findLibraries, librariesFolder, packageVersion } from './package.ts';
+import { allLogits, greedy, type TimeOptions, time, traceAll } from './run.ts';
+import { logged, Session, type SessionOptions } from './session.ts';
+import type { OracleVersions } from './trace.ts';
+import { type DetokenizeOptions, detokenize, pieceBytes, type TokenizeOptions, tokenizeAll } from './vocabulary.ts';
+
+export interface OpenOptions {
+  readonly bins: string | null;
+  /** null where no model is needed: quantising, blocks. */
+  readonly session: SessionOptions | null;
+}
+
+/** What the parent may call. */
+export type Calls = ReturnType<typeof openCalls>;
+
+function openCalls({ bins, session: sessionOptions }: OpenOptions) {
+  const libraries = findLibraries(librariesFolder(bins ?? undefined));
+  const native = loadNative(libraries);
+  native.llama_log_set(native.ignore, null);
+  const scored = libraries.cpu.map((path) => ({ path, score: native.cpuScore(path) }));
+  const backend = scored.reduce((best, candidate) => (candidate.score > best.score ? candidate : best));
+  if (!native.ggml_backend_load(backend.path)) throw new Error(`ggml did not load ${backend.path}`);
+  native.llama_backend_init();
+  const layouts = probeLayouts(native);
+  const session = new Session(native, layouts, sessionOptions ?? { file: '', threads: 1, contextLength: null });
+
+  return {
+    versions: (): OracleVersions => ({
+      llama: native.llama_version(),
+      ggml: native.ggml_version(),
+      commit: native.ggml_commit(),
+      backend: basename(backend.path),
+      package: bins === null ? packageVersion() : null,
+    }),
+    layouts: () => layouts,
+    tokenizeAll: (texts: readonly string[], options: TokenizeOptions) => tokenizeAll(session, texts, options),
+    pieceBytes: (ids: readonly number[]) => pieceBytes(session, ids),
+    detokenize: (ids: readonly number[], options: DetokenizeOptions) => detokenize(session, ids, options),
+    trace: (ids: readonly number[], sizes: readonly number[], select: RegExp | null) =>
+      traceAll(session, layouts, ids, sizes, select),
+    logits: (ids: readonly number[]) => allLogits(session, ids),
+    greedy: (ids: readonly number[], n: number) => greedy(session, ids, n),
+    time: (options: TimeOptions) => time(session, options),
+    dequantizeRow: (type: string, bytes: Uint8Array, n: number) => dequantizeRow(native, type, bytes, n),
+    quantizeChunk: (type: string, numbers: Float32Array, perRow: number) =>
+      quantizeChunk(native, type, numbers, perRow),
+    quantizeModel: (files: readonly [string, string], ftype: Ftype, options: QuantizeOptions) =>
+      logged(native, () => quantizeModel(native, layouts, files, ftype, options)),
+  };
+}
+
+/** `open` first, then any of Calls. */
+export interface Request {
+  readonly id: number;
+  readonly call: string;
+  readonly args: readonly unknown[];
+}
+
+export type Reply =
+  | { readonly id: number; readonly value: unknown }
+  | { readonly id: number; readonly error: string; readonly file: string | undefined };
+
+let calls: Record<string, (...args: never[]) => unknown> | undefined;
+
+function answer({ call, args }: Request): unknown {
+  if (call === 'open') {
+    calls = openCalls(args[0] as OpenOptions);
+    return null;
+  }
+  const called = calls?.[call];
+  if (!called) throw new Error(`there is no call ${call}`);
+  return called(...(args as never[]));
+}
+
+process.on('message', (request: Request) => {
+  let reply: Reply;
+  try {
+    reply = { id: request.id, value: answer(request) };
+  } catch (error) {
+    const { message, file } = error as Error & { file?: string };
+    reply = { id: request.id, error: message, file };
+  }
+  process.send?.(reply);
+});
+
+process.on('disconnect', () => process.exit(0));
