@@ -1,10 +1,19 @@
-/** Files on disk as ByteSources: ranges are read when asked for, and no more than asked for. */
+/**
+ * Files on disk as ByteSources: ranges are read when asked for, and no more than asked for. Plain descriptors, because
+ * Node complains about a FileHandle that is collected unclosed, and a notebook seldom closes what it opened.
+ */
 
-import { type FileHandle, open } from 'node:fs/promises';
+import { close, open, read, stat } from 'node:fs';
+import { promisify } from 'node:util';
 import { LayerscopeError } from '../errors.ts';
 import type { ByteSource } from '../platform.ts';
 
-/** Node reads at most 2 GiB - 1 bytes at a time. */
+const openDescriptor = promisify(open);
+const closeDescriptor = promisify(close);
+const readDescriptor = promisify(read);
+const statPath = promisify(stat);
+
+/** Node reads less than 2 GiB at a time. */
 const MAX_READ = 1 << 30;
 
 const cures = new Map<string, string>([
@@ -18,36 +27,33 @@ const cures = new Map<string, string>([
 
 /** Opens `path` for reading. Throws LayerscopeError where it is no readable file, or is empty. */
 export async function openFile(path: string): Promise<ByteSource> {
-  const handle = await open(path, 'r').catch((cause: unknown) => {
-    throw cannotRead(path, reasonOf(cause), cause);
-  });
   try {
-    const stat = await handle.stat();
-    if (stat.isDirectory()) throw cannotRead(path, 'it is a directory; give the path of a file');
-    if (!stat.isFile()) throw cannotRead(path, 'it is a device or a pipe; give the path of a file');
-    if (stat.size === 0) throw cannotRead(path, 'it is empty; copy or download it again');
-    return fileSource(path, stat.size, handle);
-  } catch (error) {
-    await handle.close();
-    throw error;
+    const found = await statPath(path);
+    if (found.isDirectory()) throw cannotRead(path, 'it is a directory; give the path of a file');
+    if (!found.isFile()) throw cannotRead(path, 'it is a device or a pipe; give the path of a file');
+    if (found.size === 0) throw cannotRead(path, 'it is empty; copy or download it again');
+    return fileSource(path, found.size, await openDescriptor(path, 'r'));
+  } catch (cause) {
+    throw explained(path, cause);
   }
 }
 
-function fileSource(path: string, size: number, handle: FileHandle): ByteSource {
+function fileSource(path: string, size: number, descriptor: number): ByteSource {
+  let isOpen = true;
   return {
     name: path,
     size,
     async read(offset, length) {
+      if (!isOpen) throw cannotRead(path, 'it was closed; open it again');
       if (!(offset >= 0 && length >= 0 && offset + length <= size)) {
         throw cannotRead(path, `bytes ${offset} to ${offset + length} were asked for; it has ${size}`);
       }
       const bytes = new Uint8Array(length);
       for (let done = 0; done < length; ) {
-        const { bytesRead } = await handle
-          .read(bytes, done, Math.min(MAX_READ, length - done), offset + done)
-          .catch((cause: unknown) => {
-            throw cannotRead(path, reasonOf(cause), cause);
-          });
+        const part = Math.min(MAX_READ, length - done);
+        const { bytesRead } = await readDescriptor(descriptor, bytes, done, part, offset + done).catch((cause) => {
+          throw explained(path, cause);
+        });
         if (bytesRead === 0) {
           throw cannotRead(path, `it had ${size} bytes when opened and now ends at ${offset + done}; open it again`);
         }
@@ -55,13 +61,18 @@ function fileSource(path: string, size: number, handle: FileHandle): ByteSource 
       }
       return bytes;
     },
-    close: () => handle.close(),
+    async close() {
+      if (!isOpen) return;
+      isOpen = false;
+      await closeDescriptor(descriptor);
+    },
   };
 }
 
-function reasonOf(cause: unknown): string {
-  const code = (cause as NodeJS.ErrnoException).code ?? '';
-  return cures.get(code) ?? `${(cause as Error).message}; check the disk and the path`;
+function explained(path: string, cause: unknown): LayerscopeError {
+  if (cause instanceof LayerscopeError) return cause;
+  const { code = '', message } = cause as NodeJS.ErrnoException;
+  return cannotRead(path, cures.get(code) ?? `${message}; check the disk and the path`, cause);
 }
 
 function cannotRead(path: string, why: string, cause?: unknown): LayerscopeError {
