@@ -1,0 +1,30 @@
+// add: y = a + b
+//
+//   a, b, y  any one shape  f32
+//
+// One lane per element. One rounding, so it equals the reference rounded to f32.
+// use: workgroup_index
+
+struct Params {
+  count: u32,
+}
+
+@group(0) @binding(0) var<uniform> p: Params;
+@group(0) @binding(1) var<storage, read> a: array<f32>;
+@group(0) @binding(2) var<storage, read> b: array<f32>;
+@group(0) @binding(3) var<storage, read_write> y: array<f32>;
+
+const LANES = 256u;
+
+@compute @workgroup_size(LANES)
+fn add(
+  @builtin(workgroup_id) group: vec3u,
+  @builtin(num_workgroups) groups: vec3u,
+  @builtin(local_invocation_index) lane: u32,
+) {
+  let i = workgroup_index(group, groups) * LANES + lane;
+  if (i >= p.count) {
+    return;
+  }
+  y[i] = a[i] + b[i];
+}

@@ -1,0 +1,34 @@
+/** mul: y = a · b, element by element; both have the same shape. In a Llama, a gate lets another tensor through. */
+import type { Op } from './op.ts';
+import { commonShape, sizeOf } from './shape.ts';
+import { elementwiseTolerance } from './tolerance.ts';
+import { workgroupsPerElement } from './workgroups.ts';
+
+const name = 'mul';
+
+export const mul: Op = {
+  name,
+  formula: 'y = a · b',
+  inputs: { a: { kind: 'tensor' }, b: { kind: 'tensor' } },
+
+  shape: (shapes) => commonShape(name, shapes, 'a', 'b'),
+
+  reference({ tensors }) {
+    const b = tensors.b!.data;
+    return Float64Array.from(tensors.a!.data, (a, i) => a * b[i]!);
+  },
+
+  dispatch({ output, device }) {
+    const count = sizeOf(output);
+    return [
+      {
+        kernel: name,
+        uniforms: [count],
+        bindings: [{ role: 'a' }, { role: 'b' }, { role: 'output' }],
+        workgroups: workgroupsPerElement(count, device),
+      },
+    ];
+  },
+
+  tolerance: () => elementwiseTolerance,
+};

@@ -1,0 +1,67 @@
+/**
+ * soft_max: y[h,t,j] = exp(scale · x[h,t,j]) / Σ over the keys that token t may see; exactly 0 for the others.
+ *
+ *   x, y   [head, token, key]  token t stands at position nPast + t and sees the keys up to there
+ *   scale  1 / sqrt(headDim) in a Llama; positive
+ *
+ * Source: Vaswani et al. 2017, arXiv:1706.03762.
+ */
+import type { Op, Params } from './op.ts';
+import { cannotRun, numberParam, rowsOf, shapeOf, shapeText } from './shape.ts';
+import { elementwiseTolerance } from './tolerance.ts';
+import { workgroups } from './workgroups.ts';
+
+const name = 'soft_max';
+
+export const softMax: Op = {
+  name,
+  formula: 'y = softmax(scale · x) over the keys up to nPast + t',
+  inputs: { x: { kind: 'tensor' } },
+
+  shape(shapes, params, { nTokens, nPast }) {
+    const x = shapeOf(name, shapes, 'x', 3);
+    positiveScale(params);
+    if (x[1] !== nTokens || x[2] !== nPast + nTokens) {
+      throw cannotRun(name, `x is ${shapeText(x)}; it must be [head, ${nTokens}, ${nPast + nTokens}] in this pass`);
+    }
+    return x;
+  },
+
+  reference({ tensors }, params, { nPast }) {
+    const { shape, data: x } = tensors.x!;
+    const [nHead, nTokens, nKeys] = shape as [number, number, number];
+    const scale = positiveScale(params);
+    const y = new Float64Array(x.length);
+    for (let row = 0; row < nHead * nTokens; row++) {
+      const start = row * nKeys;
+      const end = start + nPast + (row % nTokens) + 1;
+      let [max, sum] = [-Infinity, 0];
+      for (let i = start; i < end; i++) max = Math.max(max, x[i]!);
+      for (let i = start; i < end; i++) sum += y[i] = Math.exp(scale * (x[i]! - max));
+      for (let i = start; i < end; i++) y[i]! /= sum;
+    }
+    return y;
+  },
+
+  dispatch({ output, params, pass, device }) {
+    const [, nTokens, nKeys] = output as [number, number, number];
+    const rows = rowsOf(output);
+    return [
+      {
+        kernel: name,
+        uniforms: [rows, nTokens, nKeys, pass.nPast, { f32: positiveScale(params) }],
+        bindings: [{ role: 'x' }, { role: 'output' }],
+        workgroups: workgroups(rows, device),
+      },
+    ];
+  },
+
+  tolerance: () => elementwiseTolerance,
+};
+
+/** The maximum is subtracted before scaling, which is only right for a positive scale. */
+function positiveScale(params: Params): number {
+  const scale = numberParam(name, params, 'scale');
+  if (scale <= 0) throw cannotRun(name, `its param scale is ${scale}; it must be positive`);
+  return scale;
+}
