@@ -1,0 +1,111 @@
+/**
+ * What this machine is and what could be added to it: its release, its browser, and the system packages that Layerscope
+ * can use. `doctor` reports from here and `src/setup` installs from here, so that both say the same.
+ */
+import { accessSync, constants, readFileSync } from 'node:fs';
+import { delimiter, join } from 'node:path';
+
+/** The release, from os-release(5); `codename` is for instance `bookworm`. */
+export interface Release {
+  /** `debian`, `ubuntu`, …; on systems without os-release, Node's name for the platform. */
+  readonly id: string;
+  /** What it derives from: `['debian']` on Ubuntu. */
+  readonly like: readonly string[];
+  readonly codename: string;
+  readonly pretty: string;
+}
+
+/** Debian packages, and the suite they must come from where the release's own are too old. */
+export interface SystemPackages {
+  readonly what: string;
+  readonly packages: readonly string[];
+  readonly suite?: string;
+}
+
+export function parseOsRelease(text: string): Release {
+  const fields = new Map<string, string>();
+  for (const line of text.split('\n')) {
+    const match = /^([A-Z_]+)=(?:"(.*)"|'(.*)'|(.*))$/.exec(line.trim());
+    if (match?.[1]) fields.set(match[1], match[2] ?? match[3] ?? match[4] ?? '');
+  }
+  const id = fields.get('ID') ?? 'linux';
+  return {
+    id,
+    like: (fields.get('ID_LIKE') ?? '').split(' ').filter(Boolean),
+    codename: fields.get('VERSION_CODENAME') ?? '',
+    pretty: fields.get('PRETTY_NAME') ?? id,
+  };
+}
+
+export function release(): Release {
+  try {
+    return parseOsRelease(readFileSync('/etc/os-release', 'utf8'));
+  } catch {
+    return { id: process.platform, like: [], codename: '', pretty: process.platform };
+  }
+}
+
+const hasApt = ({ id, like }: Release): boolean => [id, ...like].some((name) => name === 'debian' || name === 'ubuntu');
+
+/**
+ * Mesa's Vulkan drivers, lavapipe (a CPU) among them. Dawn refuses bookworm's Mesa 22.3 for want of
+ * shaderUniformTexelBufferArrayDynamicIndexing; 25.0 from bookworm-backports works. Undefined where apt is not at home.
+ */
+export function vulkanDriver(os: Release): SystemPackages | undefined {
+  if (!hasApt(os)) return undefined;
+  const packages = { what: "Mesa's Vulkan driver", packages: ['mesa-vulkan-drivers', 'libvulkan1'] };
+  return os.codename === 'bookworm' ? { ...packages, suite: 'bookworm-backports' } : packages;
+}
+
+/** Chromium, for the tests in a browser. Ubuntu's package of this name only fetches a snap, so it is left to the user. */
+export function chromiumPackage(os: Release): SystemPackages | undefined {
+  return os.id === 'debian' ? { what: 'Chromium', packages: ['chromium'] } : undefined;
+}
+
+/** The arguments after `apt-get`. */
+export function aptInstall({ packages, suite }: SystemPackages): string[] {
+  return ['install', '-y', '--no-install-recommends', ...(suite ? ['-t', suite] : []), ...packages];
+}
+
+/** What to install by hand, in one line. */
+export function aptAdvice(wanted: SystemPackages): string {
+  const command = `as root: apt-get ${aptInstall(wanted).join(' ')}`;
+  return wanted.suite ? `${command} (with ${wanted.suite} in apt's sources)` : command;
+}
+
+/** What to do where no adapter was found and apt cannot help. */
+export function driverAdvice(platform: string): string {
+  switch (platform) {
+    case 'linux':
+      return 'install a Vulkan driver: the package of Mesa with lavapipe, 25 or newer';
+    case 'darwin':
+      return 'update macOS: Metal comes with it';
+    case 'win32':
+      return 'update the graphics driver: WebGPU needs Direct3D 12';
+    default:
+      return 'use Linux, macOS or Windows: the webgpu package knows no other system';
+  }
+}
+
+const CHROMIUM_NAMES = ['chromium', 'chromium-browser', 'google-chrome-stable', 'google-chrome'];
+const CHROMIUM_PLACES = [
+  '/Applications/Chromium.app/Contents/MacOS/Chromium',
+  '/Applications/Google Chrome.app/Contents/MacOS/Google Chrome',
+];
+
+/** The path of a Chromium: LAYERSCOPE_CHROMIUM where that is set, else the first one found. */
+export function findChromium(env: NodeJS.ProcessEnv = process.env): string | undefined {
+  if (env.LAYERSCOPE_CHROMIUM) return isExecutable(env.LAYERSCOPE_CHROMIUM) ? env.LAYERSCOPE_CHROMIUM : undefined;
+  const folders = (env.PATH ?? '').split(delimiter).filter(Boolean);
+  const candidates = CHROMIUM_NAMES.flatMap((name) => folders.map((folder) => join(folder, name)));
+  return [...candidates, ...CHROMIUM_PLACES].find(isExecutable);
+}
+
+function isExecutable(path: string): boolean {
+  try {
+    accessSync(path, constants.X_OK);
+    return true;
+  } catch {
+    return false;
+  }
+}
