@@ -1,0 +1,18 @@
+// shuffled_x: 32 activations, of which lanes 0 … 7 of the subgroup hold four each, given to every lane, with the sum of
+// each sixteen. Every lane must call it; lanes 8 and up hold the same as lanes 0 … 7.
+
+struct ShuffledX {
+  x: array<vec4f, 8>,
+  sums: vec2f,
+}
+
+fn shuffled_x(mine: vec4f) -> ShuffledX {
+  var sum = (mine.x + mine.y) + (mine.z + mine.w);
+  sum += subgroupShuffleXor(sum, 1u);
+  sum += subgroupShuffleXor(sum, 2u);
+  let x = array(
+    subgroupShuffle(mine, 0u), subgroupShuffle(mine, 1u), subgroupShuffle(mine, 2u), subgroupShuffle(mine, 3u),
+    subgroupShuffle(mine, 4u), subgroupShuffle(mine, 5u), subgroupShuffle(mine, 6u), subgroupShuffle(mine, 7u),
+  );
+  return ShuffledX(x, vec2f(subgroupShuffle(sum, 0u), subgroupShuffle(sum, 4u)));
+}

@@ -1,0 +1,227 @@
+/**
+ * Weights on the device, still packed as the file packs them, in the order that kernels/parts/weight_group.wgsl reads.
+ *
+ * A matrix lies as planes (see BlockType): all blocks' first field, then all blocks' second. Within a plane the blocks of
+ * eight rows take turns, so block b of row r is number
+ *
+ *     (r >> 3) · rowBlocks · 8 + b · 8 + (r & 7)
+ *
+ * A matvec whose lanes are rows then reads each plane as one stream (row after row it is 2.6 times slower from cold memory
+ * on lavapipe). Rows are padded to a multiple of eight, which also puts every plane at a multiple of 16 bytes; types
+ * without blocks (F32, F16, BF16) are taken in groups of 32 numbers, the last of a row padded with zeros. A matrix that is
+ * larger than a binding may be is split into ranges of rows. A vector is plain f32, whatever the file holds.
+ */
+import { DeviceError } from '../../errors.ts';
+import { type BlockType, type BlockTypeName, blockTypes, type Plane } from '../../gguf/blocks/index.ts';
+import type { DeviceWeight } from '../../ops/op.ts';
+import type { Gpu } from '../../platform.ts';
+
+/** Rows that take turns in a plane. */
+const ROWS = 8;
+/** Numbers in a group of a type that has no blocks. */
+const GROUP = 32;
+/** Bytes of the file that are read, rearranged and uploaded at a time. */
+const PIECE_BYTES = 8 * 2 ** 20;
+
+export interface WeightToUpload {
+  readonly name: string;
+  readonly type: BlockTypeName;
+  /** Outermost first; one size for a vector. */
+  readonly shape: readonly number[];
+}
+
+/** The raw blocks of rows row0 … row0 + rows - 1. A vector is one row. */
+export type ReadRows = (row0: number, rows: number) => Promise<Uint8Array>;
+
+export interface UploadOptions {
+  /** Largest buffer to make, in bytes; the device's own limits when absent. */
+  readonly maxChunkBytes?: number;
+  readonly pieceBytes?: number;
+}
+
+export interface UploadedWeight extends DeviceWeight {
+  /** One for each of `chunks`. */
+  readonly buffers: readonly GPUBuffer[];
+  destroy(): void;
+}
+
+/** How the rows of a matrix are packed in the file and on the device. */
+export interface PackedRows {
+  /** Bytes of a row in the file. */
+  readonly fileBytes: number;
+  /** Bytes of a row on the device; more where the last group is padded. */
+  readonly deviceBytes: number;
+  /** Blocks, or groups of 32, in a row. */
+  readonly blocks: number;
+  /** Bytes of a block in the file. */
+  readonly blockBytes: number;
+  readonly planes: readonly Plane[];
+}
+
+/**
+ * Uploads a weight piece by piece; host memory holds about two pieces. Throws DeviceError where a row does not fit a
+ * binding or the device has no memory left; what was uploaded until then is freed.
+ */
+export async function uploadWeight(
+  { device }: Pick<Gpu, 'device'>,
+  weight: WeightToUpload,
+  readRows: ReadRows,
+  options: UploadOptions = {},
+): Promise<UploadedWeight> {
+  if (weight.shape.length === 1) return uploadVector(device, weight, readRows);
+  const columns = weight.shape.at(-1) ?? 1;
+  const rows = weight.shape.slice(0, -1).reduce((product, size) => product * size, 1);
+  const packed = packedRows(blockTypes[weight.type], columns);
+  const { maxStorageBufferBindingSize, maxBufferSize } = device.limits;
+  const maxBytes = options.maxChunkBytes ?? Math.min(maxStorageBufferBindingSize, maxBufferSize);
+  const chunkRows = ROWS * Math.floor(maxBytes / (ROWS * packed.deviceBytes));
+  if (chunkRows === 0) {
+    throw new DeviceError(
+      `Cannot upload ${weight.name}: ${ROWS} of its rows take ${ROWS * packed.deviceBytes} bytes and the device binds at most ` +
+        `${maxBytes}; use a device with larger bindings or the f64 reference`,
+      { tensor: weight.name },
+    );
+  }
+  const chunks = rowRanges(0, rows, chunkRows);
+  const buffers: GPUBuffer[] = [];
+  const destroy = () => {
+    for (const buffer of buffers) buffer.destroy();
+  };
+  try {
+    for (const { rows } of chunks) {
+      buffers.push(await storageBuffer(device, weight.name, paddedRows(rows) * packed.deviceBytes));
+    }
+    await uploadPieces(device, packed, chunks, buffers, readRows, options.pieceBytes ?? PIECE_BYTES);
+  } catch (error) {
+    destroy();
+    throw error;
+  }
+  return { type: weight.type, shape: [rows, columns], chunks, buffers, destroy };
+}
+
+async function uploadVector(device: GPUDevice, weight: WeightToUpload, readRows: ReadRows): Promise<UploadedWeight> {
+  const columns = weight.shape[0] ?? 1;
+  const values = new Float32Array(columns);
+  blockTypes[weight.type].dequantize(await readRows(0, 1), 0, values);
+  const buffer = await storageBuffer(device, weight.name, values.byteLength);
+  device.queue.writeBuffer(buffer, 0, values);
+  return {
+    type: 'F32',
+    shape: [1, columns],
+    chunks: [{ row0: 0, rows: 1 }],
+    buffers: [buffer],
+    destroy: () => buffer.destroy(),
+  };
+}
+
+/** Reads the next piece while one is rearranged. */
+async function uploadPieces(
+  device: GPUDevice,
+  packed: PackedRows,
+  chunks: DeviceWeight['chunks'],
+  buffers: readonly GPUBuffer[],
+  readRows: ReadRows,
+  pieceBytes: number,
+): Promise<void> {
+  const pieceRows = Math.max(ROWS, ROWS * Math.floor(pieceBytes / (ROWS * packed.fileBytes)));
+  const pieces = chunks.flatMap(({ row0, rows }, chunk) =>
+    rowRanges(row0, rows, pieceRows).map((piece) => ({
+      ...piece,
+      buffer: buffers[chunk]!,
+      chunkRow0: row0,
+      chunkRows: rows,
+    })),
+  );
+  const largest = Math.max(...pieces.map(({ rows }) => paddedRows(rows)));
+  const rearranged = new Uint8Array(largest * packed.deviceBytes);
+  const read = ({ row0, rows }: { row0: number; rows: number }) => readRows(row0, rows);
+  let next = read(pieces[0]!);
+  for (const [index, { rows, row0, buffer, chunkRow0, chunkRows }] of pieces.entries()) {
+    const bytes = await next;
+    const following = pieces[index + 1];
+    if (following) {
+      next = read(following);
+      next.catch(() => {}); // it is awaited in the next turn; this one may throw first
+    }
+    let planeStart = 0;
+    for (const plane of packed.planes) {
+      const rowBytes = packed.blocks * plane.bytes;
+      const used = rearranged.subarray(0, paddedRows(rows) * rowBytes);
+      rearrangePlane(bytes, rows, packed, plane, used);
+      device.queue.writeBuffer(buffer, planeStart + (row0 - chunkRow0) * rowBytes, used);
+      planeStart += paddedRows(chunkRows) * rowBytes;
+    }
+  }
+}
+
+/** Throws DeviceError where the type's fields cannot be laid out; every type of ggml has fields of an even size. */
+export function packedRows(type: BlockType, columns: number): PackedRows {
+  const elements = type.size === 1;
+  const blocks = Math.ceil(columns / (elements ? GROUP : type.size));
+  const blockBytes = elements ? GROUP * type.bytes : type.bytes;
+  const planes = elements ? [{ field: 'value', offset: 0, bytes: blockBytes }] : type.planes;
+  const fileBytes = elements ? columns * type.bytes : blocks * type.bytes;
+  return { fileBytes, deviceBytes: blocks * blockBytes, blocks, blockBytes, planes };
+}
+
+/**
+ * One field of `rows` rows of blocks, eight rows taking turns; `out` holds `paddedRows(rows)` rows and what the file has
+ * not is zero. Copies words of two bytes, or of four where the type allows.
+ */
+export function rearrangePlane(
+  bytes: Uint8Array,
+  rows: number,
+  packed: PackedRows,
+  plane: Plane,
+  out: Uint8Array,
+): void {
+  const { blocks, blockBytes, fileBytes } = packed;
+  const sizes = [blockBytes, fileBytes, plane.offset, plane.bytes];
+  const wordBytes = sizes.every((size) => size % 4 === 0) ? 4 : 2;
+  const aligned = bytes.byteOffset % wordBytes === 0 ? bytes : bytes.slice();
+  const Words = wordBytes === 4 ? Uint32Array : Uint16Array;
+  const source = new Words(aligned.buffer as ArrayBuffer, aligned.byteOffset, (rows * fileBytes) / wordBytes);
+  const target = new Words(out.buffer as ArrayBuffer, out.byteOffset, out.byteLength / wordBytes);
+  const isPadded = rows % ROWS !== 0 || fileBytes !== blocks * blockBytes;
+  if (isPadded) target.fill(0);
+  const words = plane.bytes / wordBytes;
+  const rowWords = fileBytes / wordBytes;
+  for (let row = 0; row < rows; row++) {
+    const end = (row + 1) * rowWords;
+    let from = row * rowWords + plane.offset / wordBytes;
+    let to = ((row - (row % ROWS)) * blocks + (row % ROWS)) * words;
+    for (let block = 0; block < blocks; block++) {
+      const count = Math.min(words, end - from);
+      for (let i = 0; i < count; i++) target[to + i] = source[from + i]!;
+      from += blockBytes / wordBytes;
+      to += ROWS * words;
+    }
+  }
+}
+
+function rowRanges(row0: number, rows: number, most: number): { row0: number; rows: number }[] {
+  const count = Math.ceil(rows / most);
+  return Array.from({ length: count }, (_, i) => ({ row0: row0 + i * most, rows: Math.min(most, rows - i * most) }));
+}
+
+function paddedRows(rows: number): number {
+  return ROWS * Math.ceil(rows / ROWS);
+}
+
+async function storageBuffer(device: GPUDevice, name: string, size: number): Promise<GPUBuffer> {
+  device.pushErrorScope('out-of-memory');
+  device.pushErrorScope('validation');
+  const usage = GPUBufferUsage.STORAGE | GPUBufferUsage.COPY_DST;
+  const buffer = device.createBuffer({ label: name, size, usage });
+  const [invalid, noMemory] = await Promise.all([device.popErrorScope(), device.popErrorScope()]);
+  const error = invalid ?? noMemory;
+  if (error) {
+    buffer.destroy();
+    throw new DeviceError(
+      `Cannot upload ${name}: the device refused a buffer of ${size} bytes (${error.message}); use a smaller model or the ` +
+        'f64 reference',
+      { tensor: name },
+    );
+  }
+  return buffer;
+}
