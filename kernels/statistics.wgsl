@@ -1,8 +1,9 @@
 // statistics: what src/trace/statistics.ts defines, for chunks of many tensors at once
 //
 //   page     [word]   u32  the bits of f32 tensors that lie side by side in one buffer
-//   chunks   [chunk]  (start: first word in the page, count: 1 … 4096, first: index of that word in its tensor, unused)
-//   records  [chunk]  two vec4u:
+//   chunks   [chunk]  (start: first word in the page, count: 1 … 4096, first: index of that word in its tensor,
+//                     slot: which record is the chunk's)
+//   records  [slot]   two vec4u:
 //                     (exponent | zeros << 16, sum, sum of squares, key of the least element)
 //                     (key of the greatest element, NaNs | Infs << 16, hash low, hash high)
 //
@@ -145,8 +146,8 @@ fn statistics(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_ind
   if (lane == 0u) {
     let total = eight_parts(0u, 1u);
     let counts = exponent | (atomicLoad(&zeros) << 16u);
-    records[2u * group.x] = vec4u(counts, bitcast<u32>(total.x), bitcast<u32>(total.y), ~atomicLoad(&least));
-    records[2u * group.x + 1u] =
+    records[2u * chunk.w] = vec4u(counts, bitcast<u32>(total.x), bitcast<u32>(total.y), ~atomicLoad(&least));
+    records[2u * chunk.w + 1u] =
       vec4u(atomicLoad(&greatest), atomicLoad(&broken), atomicLoad(&hash_low), atomicLoad(&hash_high));
   }
 }

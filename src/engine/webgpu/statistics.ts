@@ -3,30 +3,23 @@
  * 4,096 elements, all of them read back once when the pass is over and added up here in f64. So a record costs 0.2 % of
  * the tensor's bytes, and the sum of a tensor of any size keeps the error of one chunk. See kernels/statistics.wgsl.
  *
- *     const statistics = await DeviceStatistics.create(device, kernelText);
+ *     const statistics = new DeviceStatistics(gpu, linker);
+ *     await statistics.prepare();
  *     statistics.encode(computePass, page, regions);        // as often as there are pages
  *     const readback = statistics.collect(commandEncoder);  // after the compute pass has ended
  *     device.queue.submit([commandEncoder.finish()]);
  *     const all = await readback.read();                    // in the order of encoding
  */
 import { DeviceError } from '../../errors.ts';
-import type { KernelText } from '../../platform.ts';
+import type { Gpu } from '../../platform.ts';
 import { emptyTally, type Statistics, statisticsFrom, type Tally } from '../../trace/statistics.ts';
+import type { KernelLinker } from './link.ts';
 
-/** A part of a buffer in which tensors lie. `offset` is a multiple of 256; `size` at most the device's binding limit. */
-export interface Page {
-  readonly buffer: GPUBuffer;
-  /** Bytes. */
-  readonly offset: number;
-  /** Bytes. */
-  readonly size: number;
-}
-
-/** A tensor in a page. */
+/** An f32 tensor in a buffer. */
 export interface Region {
-  /** Bytes from the start of the page; a multiple of 4. */
+  /** Bytes from the start of the buffer; a multiple of 4. */
   readonly offset: number;
-  /** Number of f32 elements. */
+  /** Number of elements. */
   readonly count: number;
 }
 
@@ -36,14 +29,13 @@ export type MapForReading = (buffer: GPUBuffer, size: number) => Promise<void>;
 /** Elements per record; fixed in the kernel by its 64 lanes of 64 elements. */
 const CHUNK_ELEMENTS = 4096;
 const RECORD_WORDS = 8;
-const TABLE_WORDS = 4;
-/** Records per pair of buffers, and the most that one dispatch sees. */
+const ENTRY_WORDS = 4;
+/** Records per pair of buffers, and the most of one dispatch: 64 million elements. */
 const SHEET_RECORDS = 16384;
-const WINDOW_RECORDS = 4096;
-/** A dispatch starts at a multiple of this: dynamic offsets are multiples of 256 bytes, a table entry has 16. */
-const RECORD_ALIGNMENT = 16;
+/** A dispatch's entries start at a multiple of this: bindings start at multiples of 256 bytes, an entry has 16. */
+const ENTRY_ALIGNMENT = 16;
 
-/** One pair of buffers: what to look at, and what was found. */
+/** A pair of buffers: what to look at, and what was found. */
 interface Sheet {
   readonly table: GPUBuffer;
   readonly records: GPUBuffer;
@@ -51,71 +43,70 @@ interface Sheet {
   readonly mirror: Uint32Array;
 }
 
-/** Where a tensor's records are, counted over all sheets. */
-interface Span {
-  readonly first: number;
+/** A tensor whose statistics are under way. */
+interface Pending {
   readonly count: number;
+  /** Which records are its chunks', counted over all sheets. */
+  readonly records: number[];
+}
+
+/** The part of a buffer that a dispatch sees. */
+interface Window {
+  readonly offset: number;
+  readonly size: number;
+}
+
+interface Chunk {
+  /** Bytes from the start of the buffer. */
+  readonly offset: number;
+  readonly count: number;
+  /** Index of the chunk's first element in its tensor. */
+  readonly first: number;
+  readonly tensor: Pending;
 }
 
 export class DeviceStatistics {
   readonly #device: GPUDevice;
-  readonly #pipeline: GPUComputePipeline;
-  readonly #layout: GPUBindGroupLayout;
+  readonly #linker: KernelLinker;
   readonly #sheets: Sheet[] = [];
   readonly #groups = new WeakMap<GPUBuffer, Map<string, GPUBindGroup>>();
   readonly #idle: GPUBuffer[] = [];
-  #spans: Span[] = [];
+  #pipeline: GPUComputePipeline | null = null;
+  #pending: Pending[] = [];
   #used = 0;
 
-  private constructor(device: GPUDevice, pipeline: GPUComputePipeline, layout: GPUBindGroupLayout) {
-    this.#device = device;
-    this.#pipeline = pipeline;
-    this.#layout = layout;
+  constructor(gpu: Pick<Gpu, 'device'>, linker: KernelLinker) {
+    this.#device = gpu.device;
+    this.#linker = linker;
   }
 
-  static async create(device: GPUDevice, kernel: KernelText): Promise<DeviceStatistics> {
-    const visibility = GPUShaderStage.COMPUTE;
-    const layout = device.createBindGroupLayout({
-      entries: [
-        { binding: 0, visibility, buffer: { type: 'read-only-storage' } },
-        { binding: 1, visibility, buffer: { type: 'read-only-storage', hasDynamicOffset: true } },
-        { binding: 2, visibility, buffer: { type: 'storage', hasDynamicOffset: true } },
-      ],
-    });
-    const module = device.createShaderModule({ label: 'statistics', code: await kernel('statistics') });
-    const pipeline = await device.createComputePipelineAsync({
-      label: 'statistics',
-      layout: device.createPipelineLayout({ bindGroupLayouts: [layout] }),
-      compute: { module, entryPoint: 'statistics' },
-    });
-    return new DeviceStatistics(device, pipeline, layout);
+  /** Compiles the kernel; to be awaited before the first `encode`, and free after that. */
+  async prepare(): Promise<void> {
+    this.#pipeline ??= await this.#linker.pipeline({ kernel: 'statistics' });
   }
 
   /**
-   * Adds the statistics of the page's tensors to a compute pass, after the dispatches that compute them. Submit one
-   * forward pass before encoding the next: the table of what to look at is written at once.
+   * Adds the statistics of a page's tensors to a compute pass, after the dispatches that compute them. Submit one forward
+   * pass before encoding the next: the table of what to look at is written at once.
    */
-  encode(pass: GPUComputePassEncoder, page: Page, regions: readonly Region[]): void {
-    const { maxStorageBufferBindingSize: limit } = this.#device.limits;
-    if (page.size > limit) {
-      throw new DeviceError(
-        `Cannot take statistics of ${page.buffer.label || 'a page'}: it has ${page.size} bytes; this device binds at most ${limit}; split it`,
-      );
-    }
-    const start = this.#used;
-    const table = this.#table(regions, start);
+  encode(pass: GPUComputePassEncoder, page: GPUBuffer, regions: readonly Region[]): void {
+    if (!this.#pipeline) throw new DeviceError('Cannot take statistics: their kernel is not compiled; await prepare()');
     pass.setPipeline(this.#pipeline);
-    for (let done = 0; done < table.length / TABLE_WORDS; ) {
-      const at = (start + done) % SHEET_RECORDS;
-      const count = Math.min(table.length / TABLE_WORDS - done, WINDOW_RECORDS, SHEET_RECORDS - at);
-      const sheet = Math.floor((start + done) / SHEET_RECORDS);
-      this.#writeTable(this.#sheet(sheet), at, table.subarray(done * TABLE_WORDS, (done + count) * TABLE_WORDS));
-      pass.setBindGroup(0, this.#group(page, sheet), [at * TABLE_WORDS * 4, at * RECORD_WORDS * 4]);
-      pass.dispatchWorkgroups(count);
-      done += count;
+    const chunks = this.#chunks(regions);
+    for (let done = 0; done < chunks.length; ) {
+      const sheet = Math.floor(this.#used / SHEET_RECORDS);
+      const at = this.#used % SHEET_RECORDS;
+      const window = this.#window(page, chunks[done] as Chunk);
+      const seen = chunks.slice(done, done + SHEET_RECORDS - at);
+      const outside = seen.findIndex((chunk) => !contains(window, chunk));
+      if (outside > 0) seen.length = outside;
+      for (const [i, { tensor }] of seen.entries()) tensor.records.push(this.#used + i);
+      this.#writeTable(this.#sheet(sheet), at, window, seen);
+      pass.setBindGroup(0, this.#group(page, window, sheet, at));
+      pass.dispatchWorkgroups(seen.length);
+      this.#used += ENTRY_ALIGNMENT * Math.ceil(seen.length / ENTRY_ALIGNMENT);
+      done += seen.length;
     }
-    const end = start + table.length / TABLE_WORDS;
-    this.#used = Math.ceil(end / RECORD_ALIGNMENT) * RECORD_ALIGNMENT;
   }
 
   /** Ends the forward pass: copies its records to where they can be read, and starts anew. */
@@ -132,14 +123,14 @@ export class DeviceStatistics {
         count,
       );
     }
-    const spans = this.#spans;
+    const pending = this.#pending;
     this.discard();
-    return new StatisticsReadback(buffer, bytes, spans, (emptied) => this.#idle.push(emptied));
+    return new StatisticsReadback(buffer, bytes, pending, (emptied) => this.#idle.push(emptied));
   }
 
   /** Forgets what was encoded since the last `collect`: the pass was given up. */
   discard(): void {
-    this.#spans = [];
+    this.#pending = [];
     this.#used = 0;
   }
 
@@ -151,59 +142,72 @@ export class DeviceStatistics {
     for (const buffer of this.#idle.splice(0)) buffer.destroy();
   }
 
-  /** (start, count, first, 0) of every chunk of the regions; notes where each region's records will be. */
-  #table(regions: readonly Region[], start: number): Uint32Array {
-    const chunks = regions.map(({ count }) => Math.ceil(count / CHUNK_ELEMENTS));
-    const table = new Uint32Array(chunks.reduce((a, b) => a + b, 0) * TABLE_WORDS);
-    let at = 0;
-    for (const { offset, count } of regions) {
-      this.#spans.push({ first: start + at / TABLE_WORDS, count });
-      for (let first = 0; first < count; first += CHUNK_ELEMENTS, at += TABLE_WORDS) {
-        table.set([offset / 4 + first, Math.min(CHUNK_ELEMENTS, count - first), first], at);
+  #chunks(regions: readonly Region[]): Chunk[] {
+    const chunks: Chunk[] = [];
+    for (const region of regions) {
+      const tensor: Pending = { count: region.count, records: [] };
+      this.#pending.push(tensor);
+      for (let first = 0; first < region.count; first += CHUNK_ELEMENTS) {
+        const count = Math.min(CHUNK_ELEMENTS, region.count - first);
+        chunks.push({ offset: region.offset + 4 * first, count, first, tensor });
       }
     }
-    return table;
+    return chunks;
   }
 
-  #writeTable(sheet: Sheet, at: number, entries: Uint32Array<ArrayBufferLike>): void {
-    const held = sheet.mirror.subarray(at * TABLE_WORDS, at * TABLE_WORDS + entries.length);
+  /** The whole page where the device can bind it, else the one of its overlapping halves of a binding that has the chunk. */
+  #window(page: GPUBuffer, chunk: Chunk): Window {
+    const limit = this.#device.limits.maxStorageBufferBindingSize;
+    if (page.size <= limit) return { offset: 0, size: page.size };
+    const half = 256 * Math.floor(limit / 512);
+    const offset = half * Math.floor(chunk.offset / half);
+    return { offset, size: Math.min(2 * half, page.size - offset) };
+  }
+
+  #writeTable({ table, mirror }: Sheet, at: number, window: Window, chunks: readonly Chunk[]): void {
+    const entries = chunks.flatMap(({ offset, count, first }, i) => [
+      (offset - window.offset) / 4,
+      count,
+      first,
+      at + i,
+    ]);
+    const held = mirror.subarray(at * ENTRY_WORDS, at * ENTRY_WORDS + entries.length);
     if (held.every((word, i) => word === entries[i])) return;
     held.set(entries);
-    this.#device.queue.writeBuffer(sheet.table, at * TABLE_WORDS * 4, sheet.mirror, at * TABLE_WORDS, entries.length);
+    this.#device.queue.writeBuffer(table, at * ENTRY_WORDS * 4, mirror, at * ENTRY_WORDS, entries.length);
   }
 
   #sheet(index: number): Sheet {
-    // A window that starts near the end of the sheet reaches beyond it, so the buffers are one window longer.
-    const records = SHEET_RECORDS + WINDOW_RECORDS;
     this.#sheets[index] ??= {
       table: this.#device.createBuffer({
         label: `statistics table ${index}`,
-        size: records * TABLE_WORDS * 4,
+        size: SHEET_RECORDS * ENTRY_WORDS * 4,
         usage: GPUBufferUsage.STORAGE | GPUBufferUsage.COPY_DST,
       }),
       records: this.#device.createBuffer({
         label: `statistics records ${index}`,
-        size: records * RECORD_WORDS * 4,
+        size: SHEET_RECORDS * RECORD_WORDS * 4,
         usage: GPUBufferUsage.STORAGE | GPUBufferUsage.COPY_SRC,
       }),
-      mirror: new Uint32Array(SHEET_RECORDS * TABLE_WORDS),
+      mirror: new Uint32Array(SHEET_RECORDS * ENTRY_WORDS),
     };
     return this.#sheets[index];
   }
 
-  #group(page: Page, index: number): GPUBindGroup {
-    const groups = this.#groups.get(page.buffer) ?? new Map<string, GPUBindGroup>();
-    this.#groups.set(page.buffer, groups);
-    const key = `${page.offset} ${page.size} ${index}`;
+  /** Kept as long as the page: a decode step has the same ones as the step before. */
+  #group(page: GPUBuffer, window: Window, index: number, at: number): GPUBindGroup {
+    const groups = this.#groups.get(page) ?? new Map<string, GPUBindGroup>();
+    this.#groups.set(page, groups);
+    const key = `${window.offset} ${index} ${at}`;
     const known = groups.get(key);
     if (known) return known;
-    const sheet = this.#sheet(index);
+    const { table, records } = this.#sheet(index);
     const made = this.#device.createBindGroup({
-      layout: this.#layout,
+      layout: this.#pipeline!.getBindGroupLayout(0),
       entries: [
-        { binding: 0, resource: { buffer: page.buffer, offset: page.offset, size: page.size } },
-        { binding: 1, resource: { buffer: sheet.table, size: WINDOW_RECORDS * TABLE_WORDS * 4 } },
-        { binding: 2, resource: { buffer: sheet.records, size: WINDOW_RECORDS * RECORD_WORDS * 4 } },
+        { binding: 0, resource: { buffer: page, ...window } },
+        { binding: 1, resource: { buffer: table, offset: at * ENTRY_WORDS * 4 } },
+        { binding: 2, resource: { buffer: records } },
       ],
     });
     groups.set(key, made);
@@ -227,13 +231,13 @@ export class DeviceStatistics {
 export class StatisticsReadback {
   readonly #buffer: GPUBuffer;
   readonly #bytes: number;
-  readonly #spans: readonly Span[];
+  readonly #pending: readonly Pending[];
   readonly #release: (buffer: GPUBuffer) => void;
 
-  constructor(buffer: GPUBuffer, bytes: number, spans: readonly Span[], release: (buffer: GPUBuffer) => void) {
+  constructor(buffer: GPUBuffer, bytes: number, pending: readonly Pending[], release: (buffer: GPUBuffer) => void) {
     this.#buffer = buffer;
     this.#bytes = bytes;
-    this.#spans = spans;
+    this.#pending = pending;
     this.#release = release;
   }
 
@@ -241,11 +245,11 @@ export class StatisticsReadback {
   async read(map: MapForReading = mapWhole): Promise<Statistics[]> {
     if (this.#bytes === 0) {
       this.#release(this.#buffer);
-      return this.#spans.map(() => statisticsFrom(emptyTally()));
+      return this.#pending.map(() => statisticsFrom(emptyTally()));
     }
     await map(this.#buffer, this.#bytes);
     const words = new Uint32Array(this.#buffer.getMappedRange(0, this.#bytes));
-    const all = this.#spans.map((span) => statisticsOfRecords(words, span));
+    const all = this.#pending.map((tensor) => statisticsOfRecords(words, tensor));
     this.#buffer.unmap();
     this.#release(this.#buffer);
     return all;
@@ -256,13 +260,17 @@ async function mapWhole(buffer: GPUBuffer, size: number): Promise<void> {
   await buffer.mapAsync(GPUMapMode.READ, 0, size);
 }
 
-function statisticsOfRecords(words: Uint32Array, { first, count }: Span): Statistics {
+function statisticsOfRecords(words: Uint32Array, { count, records }: Pending): Statistics {
   const total = emptyTally();
   total.n = count;
-  for (let record = first; record < first + Math.ceil(count / CHUNK_ELEMENTS); record++) {
+  for (const record of records) {
     addRecord(total, words.subarray(record * RECORD_WORDS, (record + 1) * RECORD_WORDS));
   }
   return statisticsFrom(total);
+}
+
+function contains({ offset, size }: Window, chunk: Chunk): boolean {
+  return chunk.offset >= offset && chunk.offset + 4 * chunk.count <= offset + size;
 }
 
 /** The layout of a record is told in kernels/statistics.wgsl. */
