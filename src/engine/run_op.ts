@@ -9,10 +9,10 @@ import { runOpOnDevice, type WebgpuContext } from './webgpu/run_op.ts';
 
 /** A weight for one op: its values as the reference reads them, and how they lie in the file, for the device. */
 export interface OpWeight extends WeightRows {
-  /** Block type: `F32`, `Q4_0`, … */
+  /** Block type: `F32`, `Q4_0`, … A shape of one axis makes it a vector, which is plain f32 on the device. */
   readonly type: string;
   /** Rows `start` … `start + count - 1` as GGUF stores them. */
-  bytes(start: number, count: number): Uint8Array<ArrayBuffer>;
+  bytes(start: number, count: number): Uint8Array;
 }
 
 /** What one op is run on, by role. A role of kind `table` is computed by the op; one of kind `tokens` holds whole numbers. */
@@ -66,7 +66,7 @@ function checkedCase(op: Op, { tensors = {}, weights = {}, params = {}, pass }: 
     : tensors;
   const shapes = Object.fromEntries([
     ...Object.entries(allTensors).map(([role, { shape }]) => [role, shape]),
-    ...Object.entries(weights).map(([role, { shape }]) => [role, shape]),
+    ...Object.entries(weights).map(([role, { shape }]) => [role, shape.length === 1 ? [1, ...shape] : shape]),
   ]);
   for (const [role, { optional }] of Object.entries(op.inputs)) if (!optional) shapeOf(op.name, shapes, role);
   return { tensors: allTensors, weights, params, pass, shapes, output: op.shape(shapes, params, pass) };
@@ -78,7 +78,7 @@ export function f32Weight(shape: Shape, values: Float32Array<ArrayBuffer>): OpWe
   const rows = (start: number, count: number) => values.subarray(start * columns, (start + count) * columns);
   return {
     type: 'F32',
-    shape: shape.length === 1 ? [1, columns] : shape,
+    shape,
     rows,
     bytes: (start, count) => new Uint8Array(rows(start, count).slice().buffer),
   };

@@ -1,91 +1,101 @@
 /** One op alone on a device: uploads its inputs, dispatches its kernel calls, reads the output back, frees everything. */
-import { DeviceError } from '../../errors.ts';
-import type { DeviceWeight, KernelCall, Op, Values } from '../../ops/op.ts';
+import { DeviceError, StepError } from '../../errors.ts';
+import { type BlockTypeName, blockTypes } from '../../gguf/blocks/index.ts';
+import type { KernelCall, Op, Values } from '../../ops/op.ts';
 import { sizeOf } from '../../ops/shape.ts';
 import type { Gpu } from '../../platform.ts';
 import type { CheckedCase, OpWeight } from '../run_op.ts';
 import { deviceTraits } from './device_traits.ts';
 import { type KernelLinker, uniformBytes } from './link.ts';
+import { type UploadedWeight, uploadWeight } from './weights.ts';
 
 export interface WebgpuContext {
   readonly gpu: Gpu;
   readonly linker: KernelLinker;
 }
 
-/** Buffers by role; a weight's by role and chunk. */
-type Buffers = Map<string, GPUBuffer>;
+/** A NaN that no arithmetic makes: an element that no kernel writes shows as NaN. */
+const NOT_WRITTEN = 0x7fc0dead;
 
 export async function runOpOnDevice(op: Op, input: CheckedCase, { gpu, linker }: WebgpuContext): Promise<Float32Array> {
   const { device } = gpu;
-  const buffers: Buffers = new Map();
-  device.pushErrorScope('validation');
-  device.pushErrorScope('out-of-memory');
-  let result: Float32Array | undefined;
+  const made: GPUBuffer[] = [];
+  const weights: Record<string, UploadedWeight> = {};
   try {
-    const weights: Record<string, DeviceWeight> = {};
-    for (const [role, weight] of Object.entries(input.weights)) weights[role] = upload(device, buffers, role, weight);
-    for (const [role, values] of Object.entries(input.tensors)) {
-      buffers.set(role, bufferOf(device, deviceValues(op.inputs[role]?.kind === 'tokens', values)));
-    }
-    const bytes = 4 * sizeOf(input.output);
-    const usage = GPUBufferUsage.STORAGE | GPUBufferUsage.COPY_SRC;
-    buffers.set('output', device.createBuffer({ label: `${op.name} output`, size: bytes, usage }));
+    for (const [role, weight] of Object.entries(input.weights)) weights[role] = await upload(gpu, op, role, weight);
     const calls = op.dispatch({ ...input, weights, device: deviceTraits(gpu) });
     const pipelines = await Promise.all(calls.map((call) => linker.pipeline(call)));
-    const encoder = device.createCommandEncoder();
-    for (const [index, call] of calls.entries()) encode(device, encoder, pipelines[index]!, call, buffers);
-    const staging = device.createBuffer({ size: bytes, usage: GPUBufferUsage.MAP_READ | GPUBufferUsage.COPY_DST });
-    buffers.set('staging', staging);
-    encoder.copyBufferToBuffer(buffers.get('output')!, 0, staging, 0, bytes);
-    device.queue.submit([encoder.finish()]);
-    await staging.mapAsync(GPUMapMode.READ);
-    result = new Float32Array(staging.getMappedRange().slice(0));
-  } finally {
-    for (const buffer of buffers.values()) buffer.destroy();
+    device.pushErrorScope('out-of-memory');
+    device.pushErrorScope('validation');
+    const staging = submit(device, op, input, weights, calls, pipelines, made);
     const errors = await Promise.all([device.popErrorScope(), device.popErrorScope()]);
     const error = errors.find((found) => found !== null);
-    // biome-ignore lint/correctness/noUnsafeFinally: the device's own error says more than what followed from it.
     if (error) throw new DeviceError(`Cannot run ${op.name} on the device: ${error.message}`);
+    await staging.mapAsync(GPUMapMode.READ);
+    return new Float32Array(staging.getMappedRange().slice(0));
+  } finally {
+    for (const buffer of made) buffer.destroy();
+    for (const weight of Object.values(weights)) weight.destroy();
   }
-  return result;
 }
 
-/** Tokens are u32 on the device, everything else f32. */
-function deviceValues(areTokens: boolean, { data }: Values): Uint32Array<ArrayBuffer> | Float32Array<ArrayBuffer> {
-  return areTokens ? Uint32Array.from(data) : Float32Array.from(data);
-}
-
-/** Vectors are plain f32 on the device, whatever the file holds. */
-function upload(device: GPUDevice, buffers: Buffers, role: string, weight: OpWeight): DeviceWeight {
-  const [rows, columns] = [weight.shape[0] ?? 1, weight.shape[1] ?? 1];
-  buffers.set(`${role} 0`, bufferOf(device, weight.rows(0, rows)));
-  return { type: 'F32', shape: [rows, columns], chunks: [{ row0: 0, rows }] };
-}
-
-function bufferOf(device: GPUDevice, data: ArrayBufferView, usage = GPUBufferUsage.STORAGE): GPUBuffer {
-  const buffer = device.createBuffer({ size: data.byteLength, usage: usage | GPUBufferUsage.COPY_DST });
-  device.queue.writeBuffer(buffer, 0, data.buffer as ArrayBuffer, data.byteOffset, data.byteLength);
-  return buffer;
-}
-
-function encode(
+/** Everything between the error scopes, without waiting in between. Returns the buffer that the output is read from. */
+function submit(
   device: GPUDevice,
-  encoder: GPUCommandEncoder,
-  pipeline: GPUComputePipeline,
-  call: KernelCall,
-  buffers: Buffers,
-): void {
-  const uniforms = bufferOf(device, uniformBytes(call.uniforms), GPUBufferUsage.UNIFORM);
-  buffers.set(`uniforms ${buffers.size}`, uniforms);
-  const bound = call.bindings.map(({ role, chunk }) => {
-    const buffer = buffers.get(chunk === undefined ? role : `${role} ${chunk}`);
-    if (!buffer) throw new DeviceError(`Cannot run kernel ${call.kernel}: it binds ${role}, which is not an input`);
-    return buffer;
-  });
-  const entries = [uniforms, ...bound].map((buffer, binding) => ({ binding, resource: { buffer } }));
-  const pass = encoder.beginComputePass();
-  pass.setPipeline(pipeline);
-  pass.setBindGroup(0, device.createBindGroup({ layout: pipeline.getBindGroupLayout(0), entries }));
-  pass.dispatchWorkgroups(...call.workgroups);
-  pass.end();
+  op: Op,
+  input: CheckedCase,
+  weights: Readonly<Record<string, UploadedWeight>>,
+  calls: readonly KernelCall[],
+  pipelines: readonly GPUComputePipeline[],
+  made: GPUBuffer[],
+): GPUBuffer {
+  const buffer = (usage: number, data: Uint32Array<ArrayBuffer> | Float32Array<ArrayBuffer>) => {
+    const created = device.createBuffer({
+      label: op.name,
+      size: data.byteLength,
+      usage: usage | GPUBufferUsage.COPY_DST,
+    });
+    device.queue.writeBuffer(created, 0, data);
+    made.push(created);
+    return created;
+  };
+  const unwritten = new Uint32Array(sizeOf(input.output)).fill(NOT_WRITTEN);
+  const output = buffer(GPUBufferUsage.STORAGE | GPUBufferUsage.COPY_SRC, unwritten);
+  const tensors = new Map([['output', output]]);
+  for (const [role, values] of Object.entries(input.tensors)) {
+    tensors.set(role, buffer(GPUBufferUsage.STORAGE, deviceValues(op, role, values)));
+  }
+  const encoder = device.createCommandEncoder();
+  for (const [index, { uniforms, bindings, workgroups }] of calls.entries()) {
+    const pipeline = pipelines[index]!;
+    const bound = bindings.map(({ role, chunk }) => {
+      const found = chunk === undefined ? tensors.get(role) : weights[role]?.buffers[chunk];
+      if (!found) throw new StepError(`Cannot run ${op.name}: its kernel binds ${role}, which was not given`);
+      return found;
+    });
+    const buffers = [buffer(GPUBufferUsage.UNIFORM, uniformBytes(uniforms)), ...bound];
+    const entries = buffers.map((buffer, binding) => ({ binding, resource: { buffer } }));
+    const pass = encoder.beginComputePass();
+    pass.setPipeline(pipeline);
+    pass.setBindGroup(0, device.createBindGroup({ layout: pipeline.getBindGroupLayout(0), entries }));
+    pass.dispatchWorkgroups(...workgroups);
+    pass.end();
+  }
+  const staging = buffer(GPUBufferUsage.MAP_READ, unwritten);
+  encoder.copyBufferToBuffer(output, 0, staging, 0, output.size);
+  device.queue.submit([encoder.finish()]);
+  return staging;
+}
+
+/** Token ids are u32 on the device, everything else f32. */
+function deviceValues(op: Op, role: string, { data }: Values): Uint32Array<ArrayBuffer> | Float32Array<ArrayBuffer> {
+  return op.inputs[role]?.kind === 'tokens' ? Uint32Array.from(data) : Float32Array.from(data);
+}
+
+function upload(gpu: Gpu, op: Op, role: string, { type, shape, bytes }: OpWeight): Promise<UploadedWeight> {
+  if (!(type in blockTypes)) {
+    const known = Object.keys(blockTypes).join(', ');
+    throw new StepError(`Cannot run ${op.name}: its ${role} is of type ${type}; supported types are ${known}`);
+  }
+  return uploadWeight(gpu, { name: role, type: type as BlockTypeName, shape }, async (row0, rows) => bytes(row0, rows));
 }
