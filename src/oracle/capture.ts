@@ -20,8 +20,8 @@ export interface Captured {
   readonly unmapped: OracleNode[];
 }
 
-/** Ops that only look at another node's memory. */
-const VIEWS: ReadonlySet<string> = new Set(['RESHAPE', 'VIEW', 'PERMUTE', 'TRANSPOSE', 'NONE']);
+/** Ops that look at another node's memory, or copy it into the KV cache: their numbers are that node's. */
+const WITHOUT_VALUES: ReadonlySet<string> = new Set(['RESHAPE', 'VIEW', 'PERMUTE', 'TRANSPOSE', 'NONE', 'SET_ROWS']);
 
 /** A function for each computed node, and what it gathered. */
 export function capture(native: Native, layout: TensorLayout, pass: CapturedPass) {
@@ -38,7 +38,7 @@ export function capture(native: Native, layout: TensorLayout, pass: CapturedPass
 
     const header = readTensorHeader(new DataView(bytesAt(tensor, layout.size).buffer), layout);
     const outermostFirst = [...header.ne].reverse() as [number, number, number, number];
-    const data = VIEWS.has(op) ? null : contiguous(readNode(native, tensor), header);
+    const data = WITHOUT_VALUES.has(op) ? null : contiguous(readNode(native, tensor), header);
     if (ours && data) {
       captured.tensors.set(ours.name, { ...inOurAxes(ours.axes, outermostFirst, data, pass), pass: pass.pass });
     } else {
@@ -67,11 +67,19 @@ function withoutLeadingOnes(shape: readonly number[]): number[] {
   return shape.slice(first < 0 ? shape.length - 1 : first);
 }
 
+/** ggml's numbers for the types that activations have. */
+const F32 = 0;
+const F16 = 1;
+const I32 = 26;
+
 /** The numbers of a strided tensor in row-major order, as f32; null for a type that holds no such numbers. */
 export function contiguous(bytes: Uint8Array<ArrayBuffer>, { type, ne, nb }: TensorHeader): Float32Array | null {
+  const length = ne[0] * ne[1] * ne[2] * ne[3];
+  const packed = nb[0] === 4 && nb[1] === nb[0] * ne[0] && nb[2] === nb[1] * ne[1] && nb[3] === nb[2] * ne[2];
+  if (type === F32 && packed) return new Float32Array(bytes.buffer, 0, length);
   const number = numberReader(bytes, type);
   if (!number) return null;
-  const out = new Float32Array(ne[0] * ne[1] * ne[2] * ne[3]);
+  const out = new Float32Array(length);
   let at = 0;
   for (let i3 = 0; i3 < ne[3]; i3++) {
     for (let i2 = 0; i2 < ne[2]; i2++) {
@@ -83,11 +91,6 @@ export function contiguous(bytes: Uint8Array<ArrayBuffer>, { type, ne, nb }: Ten
   }
   return out;
 }
-
-/** ggml's numbers for the types that activations have. */
-const F32 = 0;
-const F16 = 1;
-const I32 = 26;
 
 function numberReader(bytes: Uint8Array<ArrayBuffer>, type: number): ((at: number) => number) | null {
   switch (type) {

@@ -75,14 +75,11 @@ export function llamaCpp(model: string | { readonly path: string }, options: Lla
     pieceBytes,
     pieces: async (ids) => (await pieceBytes(ids)).map((bytes) => new TextDecoder().decode(bytes)),
     detokenize: (ids, how = {}) => call('detokenize', ids, how),
-    trace: async (ids, { nodes, passes = [ids.length] } = {}) => {
-      checkPasses(ids, passes);
+    trace: async (ids, { nodes, passes } = {}) => {
+      if (passes) checkPasses(ids, passes);
       const versions = await call('versions');
-      return inOneTrace(
-        ids,
-        await call('trace', ids, passes, nodes === undefined ? null : expression(nodes)),
-        versions,
-      );
+      const select = nodes === undefined ? null : expression(nodes);
+      return inOneTrace(ids, await call('trace', ids, passes ?? [ids.length], select), versions);
     },
     logits: (ids) => call('logits', ids),
     greedy: (ids, n) => call('greedy', ids, n),

@@ -77,7 +77,9 @@ export class Session {
     if (positions < wanted.positions) {
       throw this.error('run', `${wanted.positions} positions exceed contextLength ${positions}`, 'raise contextLength');
     }
-    const context = logged(native, () => native.llama_init_from_model(model, this.#contextParams(positions, wanted)));
+    const init = () => native.llama_init_from_model(model, this.#contextParams(positions, wanted));
+    // Its log is long; it is asked for the reason only where it failed.
+    const context = init() ?? logged(native, init);
     if (!context) throw this.error('run', `it made no context of ${positions} positions`, 'ask for fewer tokens');
     try {
       this.#checkContext(context, positions, wanted);

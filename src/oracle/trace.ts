@@ -17,7 +17,7 @@ export interface OracleNode {
   readonly occurrence: number;
   readonly pass: number;
   readonly shape: readonly number[];
-  /** null for a view, which computes nothing, and for types other than F32, F16 and I32. */
+  /** null for a view and a write to the cache, whose numbers are another node's, and for types other than F32, F16, I32. */
   readonly data: Float32Array | null;
 }
 
