@@ -44,13 +44,15 @@ const SPELLINGS: ReadonlyMap<string, Spelling> = new Map([
 /** The names that `preTokenizer` knows. */
 export const preTokenizerNames: readonly string[] = [...SPELLINGS.keys()];
 
+/** Not matchAll: that makes the regex anew each time, and these are long. */
 function cut(piece: string, pattern: RegExp): string[] {
   const pieces: string[] = [];
   let end = 0;
-  for (const match of piece.matchAll(pattern)) {
+  pattern.lastIndex = 0;
+  for (let match = pattern.exec(piece); match !== null; match = pattern.exec(piece)) {
     if (match.index > end) pieces.push(piece.slice(end, match.index));
     pieces.push(match[0]);
-    end = match.index + match[0].length;
+    end = pattern.lastIndex;
   }
   if (end < piece.length) pieces.push(piece.slice(end));
   return pieces;

@@ -232,6 +232,20 @@ function readKind(keys: Keys): 'spm' | 'bpe' {
 /** BOS and EOS where the metadata names none, if the vocabulary reaches that far. */
 const DEFAULT_SPECIALS = { spm: { bos: 1, eos: 2 }, bpe: { bos: 11, eos: 11 } } as const;
 
+function readSpecial(keys: Keys, kind: 'spm' | 'bpe', name: 'bos' | 'eos', nTokens: number): number | undefined {
+  const usual = DEFAULT_SPECIALS[kind][name];
+  return keys.id(`tokenizer.ggml.${name}_token_id`, nTokens) ?? (usual < nTokens ? usual : undefined);
+}
+
+/** How BOS and EOS are spelled; '' where there is none. */
+export function readBosEosTexts(metadata: Metadata, file: string): { readonly bos: string; readonly eos: string } {
+  const keys = new Keys(metadata, file);
+  const kind = readKind(keys);
+  const texts = keys.strings('tokenizer.ggml.tokens');
+  const text = (name: 'bos' | 'eos') => texts[readSpecial(keys, kind, name, texts.length) ?? -1] ?? '';
+  return { bos: text('bos'), eos: text('eos') };
+}
+
 /** The vocabulary of a GGUF file. Throws TokenizerError, naming file and key, where it is missing or broken. */
 export function readVocab(metadata: Metadata, file: string): Vocab {
   const keys = new Keys(metadata, file);
@@ -242,12 +256,8 @@ export function readVocab(metadata: Metadata, file: string): Vocab {
   const scores = keys.numbers('tokenizer.ggml.scores', texts.length);
   if (kind === 'spm' && scores === undefined) throw keys.broken('tokenizer.ggml.scores', 'is missing');
 
-  const special = (name: 'bos' | 'eos') => {
-    const usual = DEFAULT_SPECIALS[kind][name];
-    return keys.id(`tokenizer.ggml.${name}_token_id`, texts.length) ?? (usual < texts.length ? usual : undefined);
-  };
-  const bos = special('bos');
-  const eos = special('eos');
+  const bos = readSpecial(keys, kind, 'bos', texts.length);
+  const eos = readSpecial(keys, kind, 'eos', texts.length);
   const eot =
     keys.id('tokenizer.ggml.eot_token_id', texts.length) ??
     END_TEXTS.map((text) => ids.get(text)).find((id) => id !== undefined);
