@@ -37,29 +37,31 @@ fn mul_mat(@builtin(workgroup_id) workgroup: vec3u, @builtin(local_invocation_in
   let token0 = workgroup.y * TOKENS;
   // Lanes past the last row compute it again and write nothing: all lanes must meet at the barriers.
   let weight_row = min(row, p.rows - 1u);
-  var sums = vec4f(0.0);
+  let end_token = min(token0 + TOKENS, p.tokens);
+  var sums = vec4f(0.0); // one for each token
   for (var group0 = 0u; group0 < p.row_groups; group0 += TILE_GROUPS) {
     workgroupBarrier();
     for (var i = lane; i < TOKENS * TILE_GROUPS * 8u; i += LANES) {
       tile[i] = x_at(token0 + i / (TILE_GROUPS * 8u), group0 * 32u + (i % (TILE_GROUPS * 8u)) * 4u);
     }
     workgroupBarrier();
-    let end = min(group0 + TILE_GROUPS, p.row_groups);
-    for (var i = group0; i < end; i++) {
+    let end_group = min(group0 + TILE_GROUPS, p.row_groups);
+    for (var i = group0; i < end_group; i++) {
       let group = weight_group(weight_row, i);
-      let at = (i - group0) * 8u;
-      sums += vec4f(tile_dot(group, 0u, at), tile_dot(group, 1u, at), tile_dot(group, 2u, at), tile_dot(group, 3u, at));
+      for (var token = token0; token < end_token; token++) {
+        let dot = tile_dot(group, ((token - token0) * TILE_GROUPS + i - group0) * 8u);
+        sums += select(vec4f(0.0), vec4f(dot), vec4u(token - token0) == vec4u(0u, 1u, 2u, 3u));
+      }
     }
   }
-  for (var i = 0u; i < TOKENS; i++) {
-    if (row < p.rows && token0 + i < p.tokens) {
-      y[(token0 + i) * p.stride + p.row0 + row] = sums[i];
+  for (var token = token0; token < end_token; token++) {
+    if (row < p.rows) {
+      y[token * p.stride + p.row0 + row] = sums[token - token0];
     }
   }
 }
 
-fn tile_dot(group: Group, token: u32, group_at: u32) -> f32 {
-  let at = token * TILE_GROUPS * 8u + group_at;
+fn tile_dot(group: Group, at: u32) -> f32 {
   let columns = array(
     tile[at], tile[at + 1u], tile[at + 2u], tile[at + 3u], tile[at + 4u], tile[at + 5u], tile[at + 6u], tile[at + 7u],
   );
