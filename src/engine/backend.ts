@@ -58,7 +58,9 @@ export interface Backend {
   readonly name: 'webgpu' | 'reference';
   /** For the manifest: the adapter, or what computes. */
   readonly adapter: string;
-  /** The most tokens one pass may have, so that every output fits the device. */
-  maxPassTokens(largestRow: number, nKeyRow: number): number;
+  /** The most tokens one pass may have where the largest output has `largestRow` values a token, so that it fits the device. */
+  maxPassTokens(largestRow: number): number;
   session(budgetBytes: number): Session;
+  /** Gives the weights' memory back; sessions must be closed first. */
+  close(): Promise<void>;
 }

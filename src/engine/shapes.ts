@@ -1,26 +1,23 @@
 /** Shapes of every output and cache slot of a pass, from the ops' own shape rules. */
 import { StepError } from '../errors.ts';
 import { ops } from '../ops/index.ts';
-import type { Op, Pass, Shape } from '../ops/op.ts';
+import type { InputKind, Op, Pass, Shape } from '../ops/op.ts';
 import type { Step } from '../ops/step.ts';
 
 export type WeightShape = (name: string) => Shape | undefined;
 
 export function opOf(step: Step): Op {
   const op = ops[step.op];
-  if (!op) {
-    throw new StepError(
-      `Cannot run step ${step.name}: there is no op "${step.op}"; known are ${Object.keys(ops).join(', ')}`,
-      { step: step.name },
-    );
-  }
-  return op;
+  if (op) return op;
+  throw new StepError(
+    `Cannot run step ${step.name}: there is no op "${step.op}"; known are ${Object.keys(ops).join(', ')}`,
+    { step: step.name },
+  );
 }
 
 /** Names of a step's inputs of one kind, by role. */
-export function inputsOfKind(step: Step, kind: 'tensor' | 'weight' | 'cache'): [role: string, name: string][] {
-  const rules = opOf(step).inputs;
-  return Object.entries(step.inputs).filter(([role]) => rules[role]?.kind === kind);
+export function inputsOfKind(op: Op, step: Step, kind: InputKind): [role: string, name: string][] {
+  return Object.entries(step.inputs).filter(([role]) => op.inputs[role]?.kind === kind);
 }
 
 /** Shape by step name, and of cache slots by slot name; throws StepError naming the step whose inputs do not fit. */
@@ -34,9 +31,12 @@ export function outputShapes(steps: readonly Step[], pass: Pass, weightShape: We
       if (rule.kind === 'table') continue;
       if (name === undefined) {
         if (rule.optional) continue;
-        throw new StepError(`Cannot run step ${step.name}: op ${op.name} needs an input ${role} and the step names none`, {
-          step: step.name,
-        });
+        throw new StepError(
+          `Cannot run step ${step.name}: op ${op.name} needs an input ${role} and the step names none`,
+          {
+            step: step.name,
+          },
+        );
       }
       const shape = rule.kind === 'weight' ? weightShape(name) : shapes.get(name);
       if (!shape) {
@@ -70,8 +70,4 @@ export function lastUses(steps: readonly Step[]): number[] {
     }
   });
   return last;
-}
-
-export function sizeOf(shape: Shape): number {
-  return shape.reduce((product, size) => product * size, 1);
 }

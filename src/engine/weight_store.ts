@@ -25,7 +25,9 @@ export function ggufWeights(gguf: GgufFile): WeightSource {
   const tensor = (name: string): TensorInfo => {
     const info = gguf.tensors.get(name);
     if (!info) {
-      throw new StepError(`Cannot read weight ${name}: ${gguf.source.name} has no tensor of that name`, { tensor: name });
+      throw new StepError(`Cannot read weight ${name}: ${gguf.source.name} has no tensor of that name`, {
+        tensor: name,
+      });
     }
     return info;
   };
@@ -39,7 +41,8 @@ export function ggufWeights(gguf: GgufFile): WeightSource {
 /** A weight for the f64 reference: its blocks in memory, rows dequantised as they are asked for. */
 export async function hostWeight(source: WeightSource, name: string): Promise<WeightRows> {
   const info = source.info(name);
-  if (!info) throw new StepError(`Cannot read weight ${name}: ${source.file} has no tensor of that name`, { tensor: name });
+  if (!info)
+    throw new StepError(`Cannot read weight ${name}: ${source.file} has no tensor of that name`, { tensor: name });
   const type = blockTypes[info.type];
   const columns = info.shape.at(-1) ?? 1;
   const nRows = info.shape.slice(0, -1).reduce((product, size) => product * size, 1);

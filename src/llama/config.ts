@@ -115,7 +115,12 @@ function refuseVariants(gguf: GgufFile, file: string): void {
 }
 
 function metadataReader(gguf: GgufFile, file: string) {
-  const number = (key: string, fallback: number | undefined, fits: (value: number) => boolean, wanted: string): number => {
+  const number = (
+    key: string,
+    fallback: number | undefined,
+    fits: (value: number) => boolean,
+    wanted: string,
+  ): number => {
     const found = gguf.metadata.get(key);
     if (found === undefined && fallback !== undefined) return fallback;
     if (typeof found === 'number' && fits(found)) return found;

@@ -17,7 +17,14 @@ const FF = ['token', 'ff'];
 export function forward(c: LlamaConfig): Step[] {
   const steps: Step[] = [];
   let layer: number | null = null;
-  const step = (name: string, op: string, inputs: Step['inputs'], dims: Step['dims'], params: Params = {}, writes?: string) => {
+  const step = (
+    name: string,
+    op: string,
+    inputs: Step['inputs'],
+    dims: Step['dims'],
+    params: Params = {},
+    writes?: string,
+  ) => {
     const full = layer === null ? name : `${name}-${layer}`;
     steps.push({ name: full, layer, op, inputs, params, dims, ...(writes ? { writes } : {}) });
     return full;
@@ -30,7 +37,14 @@ export function forward(c: LlamaConfig): Step[] {
   for (let i = 0; i < c.nLayer; i++) {
     layer = i;
     const weight = (name: string) => `blk.${i}.${name}.weight`;
-    const matmul = (name: string, x: string, matrix: string, dims: Step['dims'], params: Params = {}, writes?: string) => {
+    const matmul = (
+      name: string,
+      x: string,
+      matrix: string,
+      dims: Step['dims'],
+      params: Params = {},
+      writes?: string,
+    ) => {
       if (!c.hasAttentionBias || !matrix.startsWith('attn_')) {
         return step(name, 'mul_mat', { x, weight: weight(matrix) }, dims, params, writes);
       }

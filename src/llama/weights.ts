@@ -44,10 +44,13 @@ export function checkWeights(gguf: GgufFile, c: LlamaConfig): void {
   for (const [tensor, wanted] of expected) {
     const found = gguf.tensors.get(tensor);
     if (!found) {
-      throw new ModelError(`Cannot run ${file}: it has no ${tensor}; wanted shape [${wanted.join(', ')}]. Is it a whole model?`, {
-        file,
-        tensor,
-      });
+      throw new ModelError(
+        `Cannot run ${file}: it has no ${tensor}; wanted shape [${wanted.join(', ')}]. Is it a whole model?`,
+        {
+          file,
+          tensor,
+        },
+      );
     }
     if (found.shape.length !== wanted.length || found.shape.some((size, axis) => size !== wanted[axis])) {
       throw new ModelError(

@@ -5,6 +5,7 @@
 import { create, globals } from 'webgpu';
 import { DeviceError } from '../errors.ts';
 import type { Gpu } from '../platform.ts';
+import { quietly } from './quiet.ts';
 
 let instance: GPU | undefined;
 let opened: Promise<Gpu> | undefined;
@@ -32,18 +33,21 @@ export function openGpu(): Promise<Gpu> {
 
 async function requestGpu(): Promise<Gpu> {
   Object.assign(globalThis, globals);
-  instance ??= create([]);
-  const adapter = await instance.requestAdapter();
+  instance ??= quietly(() => create([]));
+  const gpu = instance;
+  const adapter = await quietly(() => gpu.requestAdapter());
   if (!adapter) {
     throw new DeviceError(
       'Cannot open a GPU: no WebGPU adapter was found; install a Vulkan driver ("npx layerscope doctor" says how) ' +
         "or use the f64 reference: openModel(path, { backend: 'reference' })",
     );
   }
-  const device = await adapter.requestDevice({
-    requiredFeatures: WANTED_FEATURES.filter((feature) => adapter.features.has(feature)),
-    requiredLimits: Object.fromEntries(WANTED_LIMITS.map((name) => [name, adapter.limits[name]])),
-  });
+  const device = await quietly(() =>
+    adapter.requestDevice({
+      requiredFeatures: WANTED_FEATURES.filter((feature) => adapter.features.has(feature)),
+      requiredLimits: Object.fromEntries(WANTED_LIMITS.map((name) => [name, adapter.limits[name]])),
+    }),
+  );
   device.lost.then(() => {
     opened = undefined;
   });

@@ -1,0 +1,208 @@
+/** A model: a GGUF file's weights and tokenizer, the list of steps that a pass runs, and the backend that runs it. */
+import { createSHA256 } from 'hash-wasm';
+import { StepError, UsageError } from '../errors.ts';
+import { blockTypes } from '../gguf/blocks/index.ts';
+import { type GgufFile, readGguf } from '../gguf/reader.ts';
+import { type LlamaConfig, llamaConfig } from '../llama/config.ts';
+import { forward } from '../llama/forward.ts';
+import { checkWeights } from '../llama/weights.ts';
+import type { Step } from '../ops/step.ts';
+import type { ByteSource, Platform } from '../platform.ts';
+import { applyChat, type ChatMessage, encodeChat } from '../tokenizer/chat.ts';
+import { createTokenizer, type Tokenizer } from '../tokenizer/tokenizer.ts';
+import { Tensor } from '../trace/tensor.ts';
+import type { Manifest } from '../trace/trace.ts';
+import { version } from '../version.ts';
+import type { Backend } from './backend.ts';
+import { referenceBackend } from './reference.ts';
+import { DEFAULT_BUDGET, Run, type RunOptions } from './run.ts';
+import type { Transform } from './transforms.ts';
+import { webgpuBackend } from './webgpu/backend.ts';
+import { ggufWeights, type WeightSource } from './weight_store.ts';
+
+export interface OpenOptions {
+  /** Where steps run. `reference` is f64 on the CPU: slow, and needs no GPU. Default 'webgpu'. */
+  readonly backend?: 'webgpu' | 'reference';
+}
+
+export interface TokenizeOptions {
+  /** Begin with BOS; by default as the model's metadata says. */
+  readonly bos?: boolean;
+  /** Put the text into the model's chat template as the user's message, ready for the answer. */
+  readonly chat?: boolean;
+}
+
+export interface StartOptions extends RunOptions, TokenizeOptions {}
+
+/** Opens a model from a byte source. `openModel` of the platform's package does this from a path. */
+export async function openModelFrom(
+  source: ByteSource,
+  platform: Platform,
+  { backend: backendName = 'webgpu' }: OpenOptions = {},
+): Promise<Model> {
+  const gguf = await readGguf(source);
+  const config = llamaConfig(gguf);
+  checkWeights(gguf, config);
+  const weights = ggufWeights(gguf);
+  const tokenizer = createTokenizer(gguf.metadata, source.name);
+  const backend =
+    backendName === 'reference'
+      ? referenceBackend(weights)
+      : webgpuBackend(await platform.gpu(), platform.kernel, weights);
+  return new Model({ gguf, config, weights, tokenizer, backend, platform, transforms: [], steps: forward(config) });
+}
+
+interface ModelParts {
+  readonly gguf: GgufFile;
+  readonly config: LlamaConfig;
+  readonly weights: WeightSource;
+  readonly tokenizer: Tokenizer;
+  readonly backend: Backend;
+  readonly platform: Platform;
+  readonly transforms: readonly Transform[];
+  readonly steps: readonly Step[];
+}
+
+export class Model {
+  readonly config: LlamaConfig;
+  readonly tokenizer: Tokenizer;
+  /** Every step of a pass, in order. */
+  readonly steps: readonly Step[];
+  readonly #parts: ModelParts;
+  #sha256: Promise<string> | null = null;
+
+  constructor(parts: ModelParts) {
+    this.#parts = parts;
+    this.config = parts.config;
+    this.tokenizer = parts.tokenizer;
+    this.steps = parts.steps;
+  }
+
+  /** The file's name as it was opened. */
+  get name(): string {
+    return this.#parts.gguf.source.name;
+  }
+
+  get gguf(): GgufFile {
+    return this.#parts.gguf;
+  }
+
+  get backend(): Backend {
+    return this.#parts.backend;
+  }
+
+  get platform(): Platform {
+    return this.#parts.platform;
+  }
+
+  /** The most tokens one pass takes; longer prompts take several passes. */
+  get maxPassTokens(): number {
+    const { nHead, nVocab, nFf, nEmbd, nCtx } = this.config;
+    const keys = 256 * Math.ceil(nCtx / 256);
+    return this.backend.maxPassTokens(Math.max(nHead * keys, nVocab, nFf, nEmbd));
+  }
+
+  /** Token ids of a text. */
+  tokenize(text: string, { bos, chat = false }: TokenizeOptions = {}): number[] {
+    if (!chat) return this.tokenizer.encode(text, bos === undefined ? {} : { bos });
+    const messages: ChatMessage[] = [{ role: 'user', content: text }];
+    const prompt = applyChat(this.gguf.metadata, this.name, messages);
+    return bos === undefined ? encodeChat(this.tokenizer, prompt) : this.tokenizer.encode(prompt, { bos });
+  }
+
+  detokenize(ids: Iterable<number>): string {
+    return this.tokenizer.decode(ids, { special: true });
+  }
+
+  /** Any weight, dequantised to f32, by its GGUF name. */
+  async weight(name: string): Promise<Tensor> {
+    const { gguf } = this.#parts;
+    const info = gguf.tensors.get(name);
+    if (!info) {
+      const near = [...gguf.tensors.keys()]
+        .filter((known) => known.includes(name.replace(/\.weight$/, '')))
+        .slice(0, 3);
+      throw new StepError(
+        `Cannot read weight ${name}: ${this.name} has no tensor of that name; ` +
+          `${near.length > 0 ? `it has ${near.join(', ')}` : 'names look like blk.0.attn_q.weight'}`,
+        { tensor: name, file: this.name },
+      );
+    }
+    const dims = info.shape.length === 2 ? ['row', 'column'] : info.shape.map((_, i) => `axis${i}`);
+    return new Tensor({ name, shape: info.shape, dims, data: await gguf.dequantize(info) });
+  }
+
+  /** The same model with other steps; weights and device memory are shared. */
+  with(...transforms: readonly Transform[]): Model {
+    const steps = transforms.reduce<readonly Step[]>(
+      (list, transform) => transform.apply(list, this.config),
+      this.steps,
+    );
+    return new Model({ ...this.#parts, transforms: [...this.#parts.transforms, ...transforms], steps });
+  }
+
+  /** Begins a run over a text or token ids. Nothing is computed until it is moved. */
+  start(input: string | readonly number[], options: StartOptions = {}): Run {
+    const tokens = typeof input === 'string' ? this.tokenize(input, options) : input;
+    this.#checkTokens(tokens);
+    const session = this.backend.session(options.budget ?? DEFAULT_BUDGET);
+    return new Run(this, tokens, session, options);
+  }
+
+  #checkTokens(tokens: readonly number[]): void {
+    const { nVocab, nCtx } = this.config;
+    if (tokens.length === 0) {
+      throw new UsageError(`Cannot run ${this.name}: the prompt is empty; give some text, or let it begin with BOS`);
+    }
+    if (tokens.length > nCtx) {
+      throw new UsageError(
+        `Cannot run ${this.name}: the prompt is ${tokens.length} tokens long; the model's context is ${nCtx}. Shorten the prompt`,
+      );
+    }
+    const wrong = tokens.find((token) => !Number.isInteger(token) || token < 0 || token >= nVocab);
+    if (wrong !== undefined) {
+      throw new UsageError(`Cannot run ${this.name}: ${wrong} is not a token id; ids go from 0 to ${nVocab - 1}`);
+    }
+  }
+
+  /** What makes an experiment this one and no other; see the trace file's manifest. */
+  manifest(run: Run): Manifest {
+    const { backend, transforms, gguf } = this.#parts;
+    const types = new Set([...gguf.tensors.values()].map(({ type }) => type));
+    return {
+      producer: 'layerscope',
+      version,
+      file: this.name,
+      architecture: 'llama',
+      quantisation: [...types].filter((type) => type in blockTypes).join(' '),
+      tokens: [...run.tokens],
+      pieces: run.pieces,
+      bos: run.tokens[0] === this.tokenizer.bos,
+      backend: backend.name,
+      adapter: backend.adapter,
+      precision: backend.name === 'reference' ? 'f64' : 'f32',
+      transforms: transforms.map(({ name, params }) => ({ name, params })),
+    };
+  }
+
+  /** sha256 of the whole model file, computed once. */
+  sha256(): Promise<string> {
+    this.#sha256 ??= fileSha256(this.gguf.source);
+    return this.#sha256;
+  }
+
+  /** Gives the weights' device memory back and closes the file. Close its runs first. */
+  async close(): Promise<void> {
+    await this.backend.close();
+    await this.gguf.source.close();
+  }
+}
+
+async function fileSha256(source: ByteSource): Promise<string> {
+  const piece = 4 * 2 ** 20;
+  const hash = await createSHA256();
+  for (let offset = 0; offset < source.size; offset += piece) {
+    hash.update(await source.read(offset, Math.min(piece, source.size - offset)));
+  }
+  return hash.digest('hex');
+}

@@ -1,0 +1,323 @@
+/**
+ * A run: one text on its way through a model, step by step. It can be moved to any step, looked at, changed, taken back,
+ * and continued token by token; the passes it makes over its tokens are numbered from 0.
+ */
+import { InterruptedError, StepError } from '../errors.ts';
+import { NameIndex } from '../llama/names.ts';
+import type { Step } from '../ops/step.ts';
+import { selects } from '../trace/select.ts';
+import { Tensor } from '../trace/tensor.ts';
+import type { Trace } from '../trace/trace.ts';
+import type { Observed, PassState, Session } from './backend.ts';
+import type { Model } from './model.ts';
+import { type RowSink, RunTrace } from './run_trace.ts';
+import { type Drawn, Sampler, type SamplerOptions } from './sampler.ts';
+
+export interface Progress {
+  readonly pass: number;
+  /** The step that was done last. */
+  readonly step: string;
+  /** Steps done and to do in this move. */
+  readonly done: number;
+  readonly total: number;
+}
+
+export interface MoveOptions {
+  /** Stops between dispatches; what is done stays, and the next move goes on from there. */
+  readonly signal?: AbortSignal;
+  readonly onProgress?: (progress: Progress) => void;
+}
+
+export interface RunOptions extends MoveOptions {
+  /** Which tensors keep their values: globs over names and aliases. Default 'all', within the budget. */
+  readonly select?: string | readonly string[];
+  /** Compute statistics of every tensor on the device. Default true. */
+  readonly statistics?: boolean;
+  /** Bytes of values to keep; beyond it the oldest go. Default 256 MB. */
+  readonly budget?: number;
+  /** Takes rows as they are computed, with the values of what `select` chose; memory then stays flat. */
+  readonly sink?: RowSink;
+}
+
+export interface GenerateOptions extends SamplerOptions, MoveOptions {
+  readonly onToken?: (token: Sampled) => void;
+  /** Stop when a token ends the answer (EOS, end of turn). Default true. */
+  readonly stopAtEnd?: boolean;
+}
+
+export interface Sampled extends Drawn {
+  readonly piece: string;
+  readonly position: number;
+}
+
+export const DEFAULT_BUDGET = 256e6;
+const OUTPUT = 'result_output';
+
+export class Run {
+  readonly model: Model;
+  readonly steps: readonly Step[];
+  readonly sampled: Sampled[] = [];
+  readonly #tokens: number[];
+  readonly #promptLength: number;
+  readonly #session: Session;
+  readonly #names: NameIndex;
+  readonly #options: RunOptions;
+  readonly #observed: Observed;
+  readonly #trace: RunTrace;
+  readonly #passes: PassState[] = [];
+  /** Index of the first step of the current pass that is not done. */
+  #cursor = 0;
+  #usedSignals = new WeakSet<AbortSignal>();
+  #busy: Promise<unknown> = Promise.resolve();
+
+  constructor(model: Model, tokens: readonly number[], session: Session, options: RunOptions) {
+    this.model = model;
+    this.steps = model.steps;
+    this.#tokens = [...tokens];
+    this.#promptLength = tokens.length;
+    this.#session = session;
+    this.#options = options;
+    this.#names = new NameIndex(this.steps.map(({ name }) => name));
+    const isChosen = selects(options.select ?? 'all');
+    const chosen = new Set(
+      this.steps.map(({ name }) => name).filter((name) => isChosen({ name, ...this.#names.aliases(name) })),
+    );
+    const watches = options.statistics ?? true;
+    this.#observed = { values: (name) => chosen.has(name), statistics: () => watches };
+    this.#trace = new RunTrace(this, session, this.#names, this.#observed);
+  }
+
+  /** Token ids so far: the prompt's and the sampled ones. */
+  get tokens(): readonly number[] {
+    return this.#tokens;
+  }
+
+  /** The tokens so far as text to show. */
+  get pieces(): string[] {
+    return this.#tokens.map((token) => this.model.tokenizer.piece(token));
+  }
+
+  /** The step that a call of `step()` would run, or null at the end. */
+  get next(): Step | null {
+    if (this.#passes.length > 0 && this.#cursor < this.steps.length) return this.steps[this.#cursor]!;
+    return this.#evaluated < this.#tokens.length ? this.steps[0]! : null;
+  }
+
+  get trace(): RunTrace & Trace {
+    return this.#trace;
+  }
+
+  /** Runs one step. */
+  step(options?: MoveOptions): Promise<Run> {
+    return this.#exclusive(async () => {
+      this.#enterPass('run a step');
+      await this.#advance(this.#cursor + 1, options);
+    });
+  }
+
+  /** Runs on until layer `i` is done; at once if it is. */
+  layer(i: number, options?: MoveOptions): Promise<Run> {
+    const end = this.steps.findLastIndex(({ layer }) => layer === i) + 1;
+    if (end === 0) {
+      const last = this.steps.reduce((max, { layer }) => Math.max(max, layer ?? 0), 0);
+      throw new StepError(`Cannot run layer ${i}: the model has layers 0 to ${last}`);
+    }
+    return this.#moveTo(end, options);
+  }
+
+  /** Runs on until the named tensor is there; at once if it is. Names of llama.cpp, TransformerLens and Hugging Face. */
+  to(name: string, options?: MoveOptions): Promise<Run> {
+    return this.#moveTo(this.#indexOf(name, 'run to') + 1, options);
+  }
+
+  /** Runs on until every token has been through the model. */
+  toEnd(options?: MoveOptions): Promise<Run> {
+    return this.#exclusive(() => this.#finish(options));
+  }
+
+  /**
+   * Goes back to just after the named tensor, of the current pass unless said otherwise. Nothing is computed again; what
+   * the next steps read must still be kept.
+   */
+  back(name: string, { pass = this.#passes.length - 1 }: { pass?: number } = {}): Promise<Run> {
+    return this.#exclusive(async () => {
+      const index = this.#indexOf(name, 'go back to');
+      const state = this.#passes[pass];
+      if (!state || (pass === this.#passes.length - 1 && index >= this.#cursor)) {
+        throw new StepError(`Cannot go back to ${name} of pass ${pass}: it was not computed yet; use to("${name}")`, {
+          step: name,
+        });
+      }
+      this.#rewind(pass, index + 1);
+    });
+  }
+
+  /** Puts another value in place of a computed tensor and goes back to just after it. */
+  replace(name: string, tensor: Tensor | Float32Array | readonly number[]): Promise<Run> {
+    return this.#exclusive(async () => {
+      const index = this.#indexOf(name, 'replace');
+      const step = this.steps[index]!;
+      const pass = this.#passes.at(-1);
+      const shape = pass && index < this.#cursor ? this.#session.shape(pass.index, step.name) : null;
+      if (!pass || !shape) {
+        throw new StepError(`Cannot replace ${step.name}: it was not computed yet; run to it first`, {
+          step: step.name,
+        });
+      }
+      const data = tensor instanceof Tensor ? tensor.data : Float32Array.from(tensor);
+      const size = shape.reduce((product, n) => product * n, 1);
+      if (data.length !== size) {
+        throw new StepError(
+          `Cannot replace ${step.name}: the new value has ${data.length} numbers; its shape is [${shape.join(', ')}], ${size} numbers`,
+          { step: step.name },
+        );
+      }
+      this.#rewind(pass.index, index + 1);
+      await this.#session.write(pass, step, data);
+    });
+  }
+
+  /**
+   * Continues the text by up to `n` tokens. Greedy unless a temperature is given. The last token is drawn but not yet run
+   * through the model; the next move does that.
+   */
+  generate(n: number, options: GenerateOptions = {}): Promise<Run> {
+    return this.#exclusive(async () => {
+      const sampler = new Sampler(options);
+      for (let i = 0; i < n; i++) {
+        await this.#finish(options);
+        const sampled = await this.#sample(sampler);
+        options.onToken?.(sampled);
+        if ((options.stopAtEnd ?? true) && this.model.tokenizer.ends.has(sampled.token)) break;
+        if (this.#tokens.length >= this.model.config.nCtx) break;
+      }
+    });
+  }
+
+  /** A computed tensor by any of its names; `pass` is a number, 'last' or 'all'. */
+  tensor(name: string, options?: { readonly pass?: number | 'last' }): Promise<Tensor> {
+    return this.#trace.tensor(name, options);
+  }
+
+  /** Gives back what the run keeps on the device. */
+  close(): void {
+    this.#session.close();
+  }
+
+  /** How many tokens have a pass, finished or not. */
+  get #evaluated(): number {
+    const last = this.#passes.at(-1);
+    return last ? last.nPast + last.nTokens : 0;
+  }
+
+  #indexOf(name: string, action: string): number {
+    const ours = this.#names.resolve(name, action);
+    return this.steps.findIndex((step) => step.name === ours);
+  }
+
+  #moveTo(end: number, options?: MoveOptions): Promise<Run> {
+    return this.#exclusive(async () => {
+      this.#enterPass('go on', true);
+      // A long prompt takes several passes: only the last of them stops in the middle.
+      while (this.#evaluated < this.#tokens.length) {
+        await this.#advance(this.steps.length, options);
+        this.#enterPass('go on');
+      }
+      if (end > this.#cursor) await this.#advance(end, options);
+    });
+  }
+
+  async #finish(options?: MoveOptions): Promise<void> {
+    while (this.next) {
+      this.#enterPass('go on');
+      await this.#advance(this.steps.length, options);
+    }
+  }
+
+  /** Begins the next pass if the current one is done and tokens wait. At the end it throws, unless staying is fine. */
+  #enterPass(action: string, mayStay = false): void {
+    if (this.#passes.length > 0 && this.#cursor < this.steps.length) return;
+    const nPast = this.#evaluated;
+    if (nPast >= this.#tokens.length) {
+      if (mayStay) return;
+      throw new StepError(`Cannot ${action}: every token has been through the model; generate() another, or go back()`);
+    }
+    const tokens = this.#tokens.slice(nPast, nPast + this.model.maxPassTokens);
+    this.#passes.push({ index: this.#passes.length, tokens, nTokens: tokens.length, nPast });
+    this.#cursor = 0;
+  }
+
+  async #advance(to: number, options: MoveOptions = {}): Promise<void> {
+    const pass = this.#passes.at(-1)!;
+    const from = this.#cursor;
+    const signal = options.signal ?? this.#liveSignal();
+    const onProgress = options.onProgress ?? this.#options.onProgress;
+    const { sink } = this.#options;
+    const report = async (done: number) => {
+      this.#trace.record(pass, this.#cursor, done);
+      this.#cursor = done;
+      if (sink) await this.#trace.flush(sink);
+      onProgress?.({ pass: pass.index, step: this.steps[done - 1]!.name, done: done - from, total: to - from });
+    };
+    const isWatched = signal !== undefined || onProgress !== undefined || sink !== undefined;
+    const request = { pass, steps: this.steps, from, to, observed: this.#observed };
+    const done = await this.#session.execute(isWatched ? { ...request, signal, onDone: report } : request);
+    if (!isWatched) await report(done);
+    if (done < to) {
+      if (this.#options.signal) this.#usedSignals.add(this.#options.signal);
+      throw new InterruptedError(
+        `Cannot finish ${this.steps[to - 1]!.name}: interrupted before ${this.steps[done]!.name}; the next move goes on from there`,
+        { step: this.steps[done]!.name },
+      );
+    }
+  }
+
+  /** The signal given at the start, until it has fired and been reported. */
+  #liveSignal(): AbortSignal | undefined {
+    const { signal } = this.#options;
+    return signal && !this.#usedSignals.has(signal) ? signal : undefined;
+  }
+
+  #rewind(pass: number, cursor: number): void {
+    this.#mustHaveInputs(this.#passes[pass]!, cursor);
+    this.#session.rewind(pass, this.steps, cursor);
+    this.#trace.rewind(pass, cursor);
+    this.#passes.length = pass + 1;
+    this.#cursor = cursor;
+    const { nPast, nTokens } = this.#passes[pass]!;
+    // What was drawn from later logits goes; the prompt stays.
+    this.#tokens.length = Math.max(this.#promptLength, nPast + nTokens);
+    while ((this.sampled.at(-1)?.position ?? -1) >= this.#tokens.length) this.sampled.pop();
+  }
+
+  #mustHaveInputs(pass: PassState, cursor: number): void {
+    const before = new Set(this.steps.slice(0, cursor).map(({ name }) => name));
+    for (const step of this.steps.slice(cursor)) {
+      for (const name of Object.values(step.inputs)) {
+        if (!before.has(name) || this.#session.has(pass.index, name)) continue;
+        throw new StepError(
+          `Cannot go back to before ${step.name}: it reads ${name}, whose values are no longer kept; ` +
+            "start the run with select: 'all' and a larger budget, or start again",
+          { step: step.name },
+        );
+      }
+    }
+  }
+
+  async #sample(sampler: Sampler): Promise<Sampled> {
+    const pass = this.#passes.at(-1)!;
+    const { data } = await this.#session.read(pass.index, OUTPUT, { start: pass.nTokens - 1, count: 1 });
+    const drawn = sampler.draw(data, this.#tokens);
+    const sampled = { ...drawn, piece: this.model.tokenizer.piece(drawn.token), position: this.#tokens.length };
+    this.#tokens.push(drawn.token);
+    this.sampled.push(sampled);
+    return sampled;
+  }
+
+  /** One move at a time: a call that was not awaited ends before the next begins. */
+  #exclusive(move: () => Promise<void>): Promise<Run> {
+    const result = this.#busy.then(move).then(() => this);
+    this.#busy = result.catch(() => {});
+    return result;
+  }
+}

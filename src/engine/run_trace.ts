@@ -1,0 +1,120 @@
+/** A run seen as a trace: its rows as they are computed, its values read from the device when somebody asks. */
+import type { NameIndex } from '../llama/names.ts';
+import type { Step } from '../ops/step.ts';
+import type { Statistics } from '../trace/statistics.ts';
+import type { Tensor } from '../trace/tensor.ts';
+import { type EndRecord, type Manifest, type PassChoice, RowTrace, type Trace, type TraceRow } from '../trace/trace.ts';
+import type { Observed, PassState, Session } from './backend.ts';
+import type { Run } from './run.ts';
+
+/** Takes a trace's rows one after the other: an Arrow file being written. */
+export interface RowSink {
+  append(row: TraceRow, values?: Float32Array): Promise<void>;
+}
+
+export class RunTrace implements Trace {
+  readonly #run: Run;
+  readonly #session: Session;
+  readonly #names: NameIndex;
+  readonly #observed: Observed;
+  #rows: TraceRow[] = [];
+  #flushed = 0;
+
+  constructor(run: Run, session: Session, names: NameIndex, observed: Observed) {
+    this.#run = run;
+    this.#session = session;
+    this.#names = names;
+    this.#observed = observed;
+  }
+
+  get manifest(): Manifest {
+    return this.#run.model.manifest(this.#run);
+  }
+
+  get end(): EndRecord {
+    const { sampled } = this.#run;
+    return { tokens: this.#run.tokens, sampled, dropped: this.#session.usage().dropped };
+  }
+
+  get names(): readonly string[] {
+    return [...new Set(this.#rows.map(({ name }) => name))];
+  }
+
+  get entries(): readonly TraceRow[] {
+    return this.#rows;
+  }
+
+  select(globs: string | readonly string[]): readonly TraceRow[] {
+    return this.#view.select(globs);
+  }
+
+  tensor(name: string, options: { readonly pass: 'all' }): Promise<Tensor[]>;
+  tensor(name: string, options?: { readonly pass?: number | 'last' }): Promise<Tensor>;
+  tensor(name: string, options: { readonly pass?: PassChoice } = {}): Promise<Tensor | Tensor[]> {
+    return this.#view.tensor(name, options as { readonly pass: 'all' });
+  }
+
+  /** The values of a row; only where `hasValues`. */
+  async values(row: TraceRow): Promise<Float32Array> {
+    return (await this.#session.read(row.pass, row.name)).data;
+  }
+
+  /** Adds rows for the steps from … to-1 that were just computed. */
+  record(pass: PassState, from: number, to: number): void {
+    for (const step of this.#run.steps.slice(from, to)) {
+      const statistics = this.#session.statistics(pass.index, step.name);
+      if (statistics) this.#rows.push(this.#row(step, pass, statistics));
+    }
+  }
+
+  /** Sends rows not sent yet to a sink, with the values of what was chosen. */
+  async flush(sink: RowSink): Promise<void> {
+    for (; this.#flushed < this.#rows.length; this.#flushed++) {
+      const row = this.#rows[this.#flushed]!;
+      const wantsValues = this.#observed.values(row.name) && row.hasValues;
+      await sink.append(row, wantsValues ? await this.values(row) : undefined);
+    }
+  }
+
+  rewind(pass: number, cursor: number): void {
+    const gone = new Set(this.#run.steps.slice(cursor).map(({ name }) => name));
+    this.#rows = this.#rows.filter((row) => row.pass < pass || (row.pass === pass && !gone.has(row.name)));
+    this.#flushed = Math.min(this.#flushed, this.#rows.length);
+  }
+
+  get #view(): RowTrace {
+    return new RowTrace({
+      manifest: {},
+      entries: this.#rows,
+      values: (row) => this.values(row),
+      source: `the run of ${this.#run.model.name}`,
+    });
+  }
+
+  #row(step: Step, pass: PassState, statistics: Statistics): TraceRow {
+    const session = this.#session;
+    const { hook, hf } = this.#names.aliases(step.name);
+    return {
+      run: 'run',
+      seq: this.#rows.length,
+      pass: pass.index,
+      step: step.name,
+      name: step.name,
+      hook,
+      hf,
+      layer: step.layer,
+      op: step.op,
+      pos0: pass.nPast,
+      srcDtype: 'f32',
+      shape: session.shape(pass.index, step.name) ?? [],
+      dims: step.dims,
+      get statistics() {
+        return session.statistics(pass.index, step.name) ?? statistics;
+      },
+      sha256: null,
+      get hasValues() {
+        return session.has(pass.index, step.name);
+      },
+    };
+  }
+}

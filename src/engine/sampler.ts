@@ -1,0 +1,187 @@
+/**
+ * From logits to a token in visible stages. Each stage takes the candidates the one before left and says what it kept;
+ * afterwards the drawn token's rank and probability are known before and after every stage.
+ *
+ * Order: repetition penalty (Keskar et al. 2019, arXiv:1909.05858), temperature, top-k (Fan et al. 2018), top-p (Holtzman
+ * et al. 2019, arXiv:1904.09751), min-p (Nguyen et al. 2024, arXiv:2407.01082), draw. llama.cpp applies the temperature
+ * last: set `order` to compare with it.
+ */
+import { UsageError } from '../errors.ts';
+
+export const STAGES = ['penalty', 'temperature', 'topK', 'topP', 'minP'] as const;
+export type StageName = (typeof STAGES)[number];
+
+export interface SamplerOptions {
+  /** Divides the logits; 0 is greedy: the largest logit wins and no seed matters. Default 0. */
+  readonly temperature?: number;
+  /** Keep the k largest; 0 keeps all. Default 0. */
+  readonly topK?: number;
+  /** Keep the fewest whose probabilities add up to p; 1 keeps all. Default 1. */
+  readonly topP?: number;
+  /** Keep those at least this fraction of the largest probability; 0 keeps all. Default 0. */
+  readonly minP?: number;
+  /** Divides positive and multiplies negative logits of recent tokens; 1 changes nothing. Default 1. */
+  readonly repetitionPenalty?: number;
+  /** How many of the last tokens count as recent. Default 64. */
+  readonly penaltyLastN?: number;
+  /** Seeds the draws. Default 0. */
+  readonly seed?: number;
+  readonly order?: readonly StageName[];
+}
+
+/** The candidates after a stage, largest logit first. */
+interface Candidates {
+  readonly ids: Uint32Array;
+  readonly logits: Float64Array;
+}
+
+export interface Stage {
+  readonly name: 'logits' | StageName;
+  /** Candidates left after it. */
+  readonly kept: number;
+  readonly removed: number;
+  /** The drawn token after this stage: 1 is the most likely. */
+  readonly rank: number;
+  readonly probability: number;
+}
+
+export interface Drawn {
+  readonly token: number;
+  readonly stages: readonly Stage[];
+}
+
+export class Sampler {
+  readonly options: Required<SamplerOptions>;
+  readonly #random: () => number;
+
+  constructor(options: SamplerOptions = {}) {
+    this.options = checked({
+      temperature: 0,
+      topK: 0,
+      topP: 1,
+      minP: 0,
+      repetitionPenalty: 1,
+      penaltyLastN: 64,
+      seed: 0,
+      order: STAGES,
+      ...options,
+    });
+    this.#random = mulberry32(this.options.seed);
+  }
+
+  /** Draws the token that follows `history`, given its logits `[vocab]`. */
+  draw(logits: Float32Array, history: readonly number[]): Drawn {
+    const passed: { name: Stage['name']; candidates: Candidates }[] = [{ name: 'logits', candidates: sorted(logits) }];
+    for (const name of this.options.order) {
+      const before = passed.at(-1)!.candidates;
+      const candidates = this.#apply(name, before, history);
+      if (candidates !== before) passed.push({ name, candidates });
+    }
+    const last = passed.at(-1)!.candidates;
+    const token = this.options.temperature === 0 ? last.ids[0]! : pick(last, this.#random());
+    const stages = passed.map(({ name, candidates }, i): Stage => {
+      const at = candidates.ids.indexOf(token);
+      const kept = candidates.ids.length;
+      const removed = (passed[i - 1]?.candidates.ids.length ?? kept) - kept;
+      return { name, kept, removed, rank: at + 1, probability: probabilities(candidates)[at]! };
+    });
+    return { token, stages };
+  }
+
+  #apply(name: StageName, candidates: Candidates, history: readonly number[]): Candidates {
+    const { temperature, topK, topP, minP, repetitionPenalty, penaltyLastN } = this.options;
+    switch (name) {
+      case 'penalty':
+        return repetitionPenalty === 1 || penaltyLastN === 0
+          ? candidates
+          : penalised(candidates, new Set(history.slice(-penaltyLastN)), repetitionPenalty);
+      case 'temperature':
+        return temperature === 0 || temperature === 1
+          ? candidates
+          : { ids: candidates.ids, logits: candidates.logits.map((logit) => logit / temperature) };
+      case 'topK':
+        return topK === 0 || topK >= candidates.ids.length ? candidates : first(candidates, topK);
+      case 'topP':
+        return topP >= 1 ? candidates : first(candidates, nucleus(probabilities(candidates), topP));
+      case 'minP': {
+        if (minP === 0) return candidates;
+        const p = probabilities(candidates);
+        const below = p.findIndex((probability) => probability < minP * p[0]!);
+        return below < 0 ? candidates : first(candidates, below);
+      }
+      default:
+        return name satisfies never;
+    }
+  }
+}
+
+function checked(options: Required<SamplerOptions>): Required<SamplerOptions> {
+  const rules: [keyof SamplerOptions, (value: number) => boolean, string][] = [
+    ['temperature', (value) => value >= 0, '0 (greedy) or more'],
+    ['topK', (value) => Number.isInteger(value) && value >= 0, 'a whole number, 0 for all'],
+    ['topP', (value) => value > 0 && value <= 1, 'above 0 and at most 1'],
+    ['minP', (value) => value >= 0 && value <= 1, 'from 0 to 1'],
+    ['repetitionPenalty', (value) => value > 0, 'above 0; 1 changes nothing'],
+    ['penaltyLastN', (value) => Number.isInteger(value) && value >= 0, 'a whole number'],
+    ['seed', Number.isFinite, 'a number'],
+  ];
+  for (const [name, fits, wanted] of rules) {
+    const value = options[name];
+    if (typeof value === 'number' && Number.isFinite(value) && fits(value)) continue;
+    throw new UsageError(`Cannot sample with ${name} ${String(value)}: it must be ${wanted}`);
+  }
+  return options;
+}
+
+/** Largest first; equal logits by the lower id. NaN can win nothing and goes last. */
+function sorted(logits: Float32Array): Candidates {
+  const key = (id: number) => (Number.isNaN(logits[id]!) ? Number.NEGATIVE_INFINITY : logits[id]!);
+  const ids = Uint32Array.from(logits.keys()).sort((a, b) => key(b) - key(a) || a - b);
+  return { ids, logits: Float64Array.from(ids, key) };
+}
+
+function penalised({ ids, logits }: Candidates, recent: ReadonlySet<number>, penalty: number): Candidates {
+  const changed = Array.from(ids, (id, i) => {
+    const logit = logits[i]!;
+    return { id, logit: recent.has(id) ? (logit > 0 ? logit / penalty : logit * penalty) : logit };
+  }).sort((a, b) => b.logit - a.logit || a.id - b.id);
+  return { ids: Uint32Array.from(changed, ({ id }) => id), logits: Float64Array.from(changed, ({ logit }) => logit) };
+}
+
+function first({ ids, logits }: Candidates, count: number): Candidates {
+  return { ids: ids.subarray(0, count), logits: logits.subarray(0, count) };
+}
+
+/** How many of the largest are needed to reach p; at least one. */
+function nucleus(probability: Float64Array, p: number): number {
+  let sum = 0;
+  const last = probability.findIndex((value) => {
+    sum += value;
+    return sum >= p;
+  });
+  return last < 0 ? probability.length : last + 1;
+}
+
+function probabilities({ logits }: Candidates): Float64Array {
+  const max = logits[0] ?? 0;
+  const exp = logits.map((logit) => Math.exp(logit - max));
+  const sum = exp.reduce((total, value) => total + value, 0);
+  return exp.map((value) => value / sum);
+}
+
+function pick(candidates: Candidates, uniform: number): number {
+  const p = probabilities(candidates);
+  return candidates.ids[Math.min(nucleus(p, uniform), p.length) - 1]!;
+}
+
+/** Uniform in [0, 1). Tommy Ettinger's mulberry32, public domain. */
+function mulberry32(seed: number): () => number {
+  let state = seed >>> 0;
+  return () => {
+    state = (state + 0x6d2b79f5) >>> 0;
+    let t = state;
+    t = Math.imul(t ^ (t >>> 15), t | 1);
+    t ^= t + Math.imul(t ^ (t >>> 7), t | 61);
+    return ((t ^ (t >>> 14)) >>> 0) / 2 ** 32;
+  };
+}

@@ -1,0 +1,241 @@
+/**
+ * The WebGPU backend: plans a pass, encodes its kernel calls, and keeps the outputs somebody looks at on the device until
+ * they are read. The same code runs in Node and in a browser.
+ */
+import { DeviceError, StepError } from '../../errors.ts';
+import type { Shape } from '../../ops/op.ts';
+import type { Step } from '../../ops/step.ts';
+import type { Gpu, KernelText } from '../../platform.ts';
+import { type Statistics, statisticsOf } from '../../trace/statistics.ts';
+import type { Backend, ExecuteRequest, Observed, Output, PassState, Session } from '../backend.ts';
+import { planWork } from '../plan.ts';
+import { outputShapes } from '../shapes.ts';
+import type { WeightSource } from '../weight_store.ts';
+import { Calls } from './calls.ts';
+import { DeviceHealth } from './health.ts';
+import { KvCache } from './kv_cache.ts';
+import { KernelLinker } from './link.ts';
+import { Outputs, type PassRecord, type Placed } from './outputs.ts';
+import { DeviceWeights } from './resident.ts';
+import { DeviceStatistics } from './statistics.ts';
+import { Waiter } from './wait.ts';
+
+/** The most tokens a pass may have where memory does not set a lower bound. */
+const MAX_PASS_TOKENS = 512;
+
+export function webgpuBackend(gpu: Gpu, kernels: KernelText, source: WeightSource): Backend {
+  const linker = new KernelLinker(gpu, kernels);
+  const weights = new DeviceWeights(gpu, source);
+  const health = new DeviceHealth(gpu.device);
+  const { vendor, architecture, device, description } = gpu.adapter.info;
+  return {
+    name: 'webgpu',
+    adapter: [vendor, architecture, device, description].filter(Boolean).join(' '),
+    maxPassTokens(largestRow) {
+      const floats = gpu.device.limits.maxStorageBufferBindingSize / 4;
+      return Math.max(1, Math.min(MAX_PASS_TOKENS, Math.floor(floats / largestRow)));
+    },
+    session: (budget) => new WebgpuSession({ gpu, linker, weights, health, source }, budget),
+    close: () => weights.destroy(),
+  };
+}
+
+/** What the sessions of one model share. */
+interface Shared {
+  readonly gpu: Gpu;
+  readonly linker: KernelLinker;
+  readonly weights: DeviceWeights;
+  readonly health: DeviceHealth;
+  readonly source: WeightSource;
+}
+
+class WebgpuSession implements Session {
+  readonly #shared: Shared;
+  readonly #device: GPUDevice;
+  readonly #outputs: Outputs;
+  readonly #cache: KvCache;
+  readonly #calls: Calls;
+  readonly #waiter = new Waiter();
+  readonly #statistics: DeviceStatistics;
+
+  constructor(shared: Shared, budget: number) {
+    const { gpu, linker, weights } = shared;
+    this.#shared = shared;
+    this.#device = gpu.device;
+    this.#outputs = new Outputs(gpu.device, budget);
+    this.#cache = new KvCache(gpu.device);
+    this.#calls = new Calls(gpu, linker, weights);
+    this.#statistics = new DeviceStatistics(gpu, linker);
+  }
+
+  async execute(request: ExecuteRequest): Promise<number> {
+    const record = this.#outputs.pass(request.pass.index) ?? this.#begin(request);
+    const isWatched = request.signal !== undefined || request.onDone !== undefined;
+    let done = request.from;
+    while (done < request.to && !request.signal?.aborted) {
+      const segment = record.segments.find(({ to }) => to > done)!;
+      const to = isWatched ? Math.min(segment.to, request.to) : request.to;
+      await this.#run(record, done, to, request.observed, isWatched);
+      done = to;
+      await request.onDone?.(done);
+    }
+    return done;
+  }
+
+  #begin({ pass, steps, observed }: ExecuteRequest): PassRecord {
+    const shapes = outputShapes(steps, pass, (name) => this.#shared.source.info(name)?.shape);
+    const encoder = this.#device.createCommandEncoder();
+    const record = this.#outputs.begin(pass, steps, shapes, observed, encoder);
+    this.#device.queue.submit([encoder.finish()]);
+    return record;
+  }
+
+  /** Encodes and submits steps from … to-1 at once, and waits only where somebody wants statistics or progress. */
+  async #run(record: PassRecord, from: number, to: number, observed: Observed, settle: boolean): Promise<void> {
+    this.#shared.health.check();
+    const prepared = await this.#calls.prepare(record, planWork(record.steps, from, to, observed));
+    await this.#statistics.prepare();
+    this.#device.pushErrorScope('out-of-memory');
+    const encoder = this.#device.createCommandEncoder();
+    const watched: string[] = [];
+    for (const [index, segment] of record.segments.entries()) {
+      const inside = prepared.filter(({ work }) => work.index >= segment.from && work.index < segment.to);
+      if (inside.length === 0) continue;
+      this.#encode(encoder, record, index, inside);
+      const names = inside.map(({ work }) => work.step.name).filter((name) => observed.statistics(name));
+      watched.push(...this.#encodeStatistics(encoder, record, names));
+      this.#outputs.retire(record, to >= segment.to ? index + 1 : index, observed, encoder);
+    }
+    const readback = watched.length > 0 ? this.#statistics.collect(encoder) : null;
+    this.#calls.writeUniforms();
+    this.#device.queue.submit([encoder.finish()]);
+    const memory = this.#device.popErrorScope();
+    const kind = `${record.pass.nTokens} ${from} ${to} ${watched.length}`;
+    if (readback) {
+      const map = (buffer: GPUBuffer, size: number) =>
+        this.#waiter.until(kind, () => buffer.mapAsync(GPUMapMode.READ, 0, size));
+      const statistics = await readback.read(map);
+      for (const [i, name] of watched.entries()) record.statistics.set(name, statistics[i]!);
+    } else if (settle) {
+      await this.#waiter.until(kind, () => this.#device.queue.onSubmittedWorkDone());
+    }
+    const error = await memory;
+    if (error) {
+      throw new DeviceError(
+        `Cannot run steps ${record.steps[from]?.name} to ${record.steps[to - 1]?.name}: the GPU's memory is full ` +
+          `(${error.message}); use a shorter prompt, or a smaller budget`,
+      );
+    }
+    this.#shared.health.check();
+  }
+
+  #encode(
+    encoder: GPUCommandEncoder,
+    record: PassRecord,
+    segment: number,
+    prepared: Awaited<ReturnType<Calls['prepare']>>,
+  ): void {
+    const cache = (slot: string) => this.#cache.buffer(slot, record.shapes.get(slot)!);
+    let pass: GPUComputePassEncoder | null = null;
+    for (const item of prepared) {
+      const { step } = item.work;
+      const output = this.#outputs.place(record, segment, step.name);
+      pass ??= encoder.beginComputePass();
+      this.#calls.encode(pass, record, item, output, cache);
+      if (step.writes) {
+        pass.end();
+        pass = null;
+        const { page, region } = output;
+        const at = this.#cache.offset(record.pass.nPast, record.shapes.get(step.writes)!);
+        encoder.copyBufferToBuffer(page.buffer, region.offset, cache(step.writes), at, 4 * region.count);
+      }
+    }
+    pass?.end();
+  }
+
+  /** Looks at every named output, page by page. Gives the names in the order in which their statistics will come. */
+  #encodeStatistics(encoder: GPUCommandEncoder, record: PassRecord, names: readonly string[]): string[] {
+    if (names.length === 0) return [];
+    const pageOf = (name: string) => record.placed.get(name)!.page;
+    const pages = [...new Set(names.map(pageOf))];
+    const byPage = pages.map((page) => ({ page, inside: names.filter((name) => pageOf(name) === page) }));
+    const pass = encoder.beginComputePass();
+    for (const { page, inside } of byPage) {
+      const regions = inside.map((name) => record.placed.get(name)!.region);
+      this.#statistics.encode(pass, page.buffer, regions);
+    }
+    pass.end();
+    return byPage.flatMap(({ inside }) => inside);
+  }
+
+  has(pass: number, name: string): boolean {
+    return this.#outputs.pass(pass)?.placed.has(name) ?? false;
+  }
+
+  async read(pass: number, name: string, rows?: { start: number; count: number }): Promise<Output> {
+    this.#shared.health.check();
+    const { page, region, shape } = this.#placed(pass, name);
+    const width = region.count / (shape[0] ?? 1);
+    const start = 4 * width * (rows?.start ?? 0);
+    const bytes = 4 * width * (rows?.count ?? shape[0] ?? 1);
+    const usage = GPUBufferUsage.MAP_READ | GPUBufferUsage.COPY_DST;
+    const staging = this.#device.createBuffer({ label: `read ${name}`, size: bytes, usage });
+    try {
+      const encoder = this.#device.createCommandEncoder();
+      encoder.copyBufferToBuffer(page.buffer, region.offset + start, staging, 0, bytes);
+      this.#device.queue.submit([encoder.finish()]);
+      await this.#waiter.until(`read ${name} ${bytes}`, () => staging.mapAsync(GPUMapMode.READ));
+      this.#shared.health.check();
+      const data = new Float32Array(bytes / 4);
+      data.set(new Float32Array(staging.getMappedRange()));
+      return { shape: rows ? [rows.count, ...shape.slice(1)] : shape, data };
+    } finally {
+      staging.destroy();
+    }
+  }
+
+  async write(pass: PassState, step: Step, data: Float32Array): Promise<void> {
+    this.#shared.health.check();
+    const { page, region } = this.#placed(pass.index, step.name);
+    const { queue } = this.#device;
+    const copy = Float32Array.from(data);
+    queue.writeBuffer(page.buffer, region.offset, copy);
+    const record = this.#outputs.pass(pass.index)!;
+    if (step.writes) {
+      const shape = record.shapes.get(step.writes)!;
+      queue.writeBuffer(this.#cache.buffer(step.writes, shape), this.#cache.offset(pass.nPast, shape), copy);
+    }
+    if (record.statistics.has(step.name)) record.statistics.set(step.name, statisticsOf(copy));
+  }
+
+  #placed(pass: number, name: string): Placed & { readonly shape: Shape } {
+    const record = this.#outputs.pass(pass);
+    const placed = record?.placed.get(name);
+    const shape = record?.shapes.get(name);
+    if (!placed || !shape) throw new StepError(`Cannot read ${name}: pass ${pass} does not keep it`, { step: name });
+    return { ...placed, shape };
+  }
+
+  statistics(pass: number, name: string): Statistics | null {
+    return this.#outputs.pass(pass)?.statistics.get(name) ?? null;
+  }
+
+  shape(pass: number, name: string): Shape | null {
+    return this.#outputs.pass(pass)?.shapes.get(name) ?? null;
+  }
+
+  rewind(pass: number, _steps: readonly Step[], from: number): void {
+    this.#outputs.rewind(pass, from);
+  }
+
+  usage() {
+    return { bytes: this.#outputs.keptBytes, dropped: this.#outputs.dropped };
+  }
+
+  close(): void {
+    this.#outputs.destroy();
+    this.#cache.destroy();
+    this.#calls.destroy();
+    this.#statistics.destroy();
+  }
+}

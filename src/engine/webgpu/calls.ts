@@ -1,0 +1,194 @@
+/**
+ * From planned work to dispatches: what must be awaited first (weights on the device, compiled kernels, host tables) is
+ * prepared, then everything is encoded without a pause. Uniform blocks of all dispatches lie in one buffer, 256 bytes
+ * apart; bind groups are kept with the page they write to, so that a decode makes none after its first token.
+ */
+import type { DispatchRequest, KernelCall, Shape, WeightRows } from '../../ops/op.ts';
+import type { Gpu } from '../../platform.ts';
+import type { PassState } from '../backend.ts';
+import type { Work } from '../plan.ts';
+import { inputsOfKind } from '../shapes.ts';
+import { deviceTraits } from './device_traits.ts';
+import { type KernelLinker, uniformBytes } from './link.ts';
+import type { PassRecord, Placed } from './outputs.ts';
+import type { DeviceWeights, ResidentWeight } from './resident.ts';
+
+const UNIFORM_SLOT_BYTES = 256;
+
+/** A piece of a buffer that a kernel reads or writes. */
+export interface BoundPiece {
+  readonly buffer: GPUBuffer;
+  readonly offset: number;
+  readonly size: number;
+}
+
+export interface PreparedWork {
+  readonly work: Work;
+  readonly calls: readonly { readonly call: KernelCall; readonly pipeline: GPUComputePipeline }[];
+  readonly weights: Readonly<Record<string, ResidentWeight>>;
+  readonly table: BoundPiece | null;
+}
+
+export class Calls {
+  readonly #gpu: Gpu;
+  readonly #linker: KernelLinker;
+  readonly #weights: DeviceWeights;
+  readonly #tables = new Map<string, { buffer: GPUBuffer; pass: PassState }>();
+  readonly #ids = new WeakMap<object, number>();
+  #nextId = 0;
+  #tokens: GPUBuffer | null = null;
+  #uniforms: GPUBuffer | null = null;
+  #words = new Uint32Array(0);
+  #slots = 0;
+
+  constructor(gpu: Gpu, linker: KernelLinker, weights: DeviceWeights) {
+    this.#gpu = gpu;
+    this.#linker = linker;
+    this.#weights = weights;
+  }
+
+  /** Puts weights, tokens and tables on the device and compiles what is not compiled yet. */
+  async prepare(record: PassRecord, works: readonly Work[]): Promise<PreparedWork[]> {
+    const { pass } = record;
+    this.#tokens = this.#upload(this.#tokens, 'tokens', Uint32Array.from(pass.tokens));
+    const device = deviceTraits(this.#gpu);
+    const prepared: PreparedWork[] = [];
+    for (const work of works) {
+      const { op, step } = work;
+      const weights: Record<string, ResidentWeight> = {};
+      // A table's weights are read on the host, by the op itself.
+      const onDevice = op.table ? [] : inputsOfKind(op, step, 'weight');
+      for (const [role, name] of onDevice) weights[role] = await this.#weights.get(name);
+      const table = op.table ? await this.#table(work, pass) : null;
+      const shapes: Record<string, Shape> = {};
+      for (const [role, name] of Object.entries(step.inputs)) {
+        const shape = record.shapes.get(name);
+        if (shape) shapes[role] = shape;
+      }
+      const output = record.shapes.get(step.name)!;
+      const request: DispatchRequest = { shapes, weights, output, params: step.params, pass, device };
+      const calls = [];
+      for (const call of op.dispatch(request)) calls.push({ call, pipeline: await this.#linker.pipeline(call) });
+      prepared.push({ work, calls, weights, table });
+    }
+    this.#reserve(prepared.reduce((sum, { calls }) => sum + calls.length, 0));
+    return prepared;
+  }
+
+  /** Encodes one piece of work; `cache` gives a cache slot's buffer. */
+  encode(
+    encoder: GPUComputePassEncoder,
+    record: PassRecord,
+    { work, calls, weights, table }: PreparedWork,
+    output: Placed,
+    cache: (slot: string) => GPUBuffer,
+  ): void {
+    const pieceOf = (role: string, chunk = 0): BoundPiece => {
+      if (role === 'output') return placedPiece(output);
+      if (role === 'table' && table) return table;
+      const name = work.step.inputs[role] ?? '';
+      switch (work.op.inputs[role]?.kind) {
+        case 'weight':
+          return whole(weights[role]!.buffers[chunk]!);
+        case 'tokens':
+          return { buffer: this.#tokens!, offset: 0, size: 4 * record.pass.nTokens };
+        case 'cache':
+          return whole(cache(name));
+        default:
+          return placedPiece(record.placed.get(name)!);
+      }
+    };
+    for (const { call, pipeline } of calls) {
+      const slot = this.#slots++;
+      this.#words.set(uniformBytes(call.uniforms), (slot * UNIFORM_SLOT_BYTES) / 4);
+      const uniform = { buffer: this.#uniforms!, offset: slot * UNIFORM_SLOT_BYTES, size: UNIFORM_SLOT_BYTES };
+      const pieces = [uniform, ...call.bindings.map(({ role, chunk }) => pieceOf(role, chunk))];
+      encoder.setPipeline(pipeline);
+      encoder.setBindGroup(0, this.#bindGroup(output, pipeline, pieces));
+      encoder.dispatchWorkgroups(...call.workgroups);
+    }
+  }
+
+  /** Sends the uniform blocks of what was encoded since `prepare`; call before submitting it. */
+  writeUniforms(): void {
+    if (this.#slots > 0) {
+      this.#gpu.device.queue.writeBuffer(this.#uniforms!, 0, this.#words, 0, (this.#slots * UNIFORM_SLOT_BYTES) / 4);
+    }
+  }
+
+  destroy(): void {
+    for (const { buffer } of this.#tables.values()) buffer.destroy();
+    this.#tokens?.destroy();
+    this.#uniforms?.destroy();
+  }
+
+  /** The op's host-computed table for this pass, shared by every step of the same params. */
+  async #table({ op, step }: Work, pass: PassState): Promise<BoundPiece> {
+    const sources = inputsOfKind(op, step, 'weight');
+    const key = JSON.stringify([op.name, step.params, sources]);
+    const found = this.#tables.get(key);
+    if (found && found.pass === pass) return whole(found.buffer);
+    const weights: Record<string, WeightRows> = {};
+    for (const [role, name] of sources) weights[role] = await this.#weights.host(name);
+    const { data } = op.table!(step.params, pass, weights);
+    const buffer = this.#upload(found?.buffer ?? null, `${op.name} table`, Float32Array.from(data));
+    this.#tables.set(key, { buffer, pass });
+    return whole(buffer);
+  }
+
+  /** Writes data to the buffer, or to a new one where it is too small. */
+  #upload(
+    buffer: GPUBuffer | null,
+    label: string,
+    data: Uint32Array<ArrayBuffer> | Float32Array<ArrayBuffer>,
+  ): GPUBuffer {
+    const { device } = this.#gpu;
+    let target = buffer;
+    if (!target || target.size < data.byteLength) {
+      target?.destroy();
+      const usage = GPUBufferUsage.STORAGE | GPUBufferUsage.COPY_DST;
+      target = device.createBuffer({ label, size: data.byteLength, usage });
+    }
+    device.queue.writeBuffer(target, 0, data);
+    return target;
+  }
+
+  #reserve(calls: number): void {
+    this.#slots = 0;
+    const size = calls * UNIFORM_SLOT_BYTES;
+    if (this.#uniforms && this.#uniforms.size >= size) return;
+    this.#uniforms?.destroy();
+    const usage = GPUBufferUsage.UNIFORM | GPUBufferUsage.COPY_DST;
+    this.#uniforms = this.#gpu.device.createBuffer({ label: 'uniforms', size: 2 * size, usage });
+    this.#words = new Uint32Array((2 * size) / 4);
+  }
+
+  #bindGroup({ page }: Placed, pipeline: GPUComputePipeline, pieces: readonly BoundPiece[]): GPUBindGroup {
+    const parts = pieces.map(({ buffer, offset, size }) => `${this.#id(buffer)}:${offset}:${size}`);
+    const key = `${this.#id(pipeline)} ${parts.join(' ')}`;
+    let group = page.bindGroups.get(key);
+    if (!group) {
+      const entries = pieces.map((resource, binding) => ({ binding, resource }));
+      group = this.#gpu.device.createBindGroup({ layout: pipeline.getBindGroupLayout(0), entries });
+      page.bindGroups.set(key, group);
+    }
+    return group;
+  }
+
+  #id(object: object): number {
+    let id = this.#ids.get(object);
+    if (id === undefined) {
+      id = this.#nextId++;
+      this.#ids.set(object, id);
+    }
+    return id;
+  }
+}
+
+export function placedPiece({ page, region }: Placed): BoundPiece {
+  return { buffer: page.buffer, offset: region.offset, size: region.bytes };
+}
+
+function whole(buffer: GPUBuffer): BoundPiece {
+  return { buffer, offset: 0, size: buffer.size };
+}

@@ -1,0 +1,55 @@
+/**
+ * Cache slots on the device: `[position, head, dim]` f32, appended to by the steps that say `writes`. Going back is only
+ * a shorter length: rows beyond it are written again before anything reads them.
+ */
+import type { Shape } from '../../ops/op.ts';
+import { sizeOf } from '../../ops/shape.ts';
+
+const FIRST_POSITIONS = 256;
+
+interface Slot {
+  readonly buffer: GPUBuffer;
+  readonly positions: number;
+}
+
+export class KvCache {
+  readonly #device: GPUDevice;
+  readonly #slots = new Map<string, Slot>();
+
+  constructor(device: GPUDevice) {
+    this.#device = device;
+  }
+
+  /** The slot's buffer with room for all of `shape`, `[position, …]`. Growing doubles it and copies what it held. */
+  buffer(slot: string, shape: Shape): GPUBuffer {
+    const positions = shape[0] ?? 0;
+    const found = this.#slots.get(slot);
+    if (found && found.positions >= positions) return found.buffer;
+    let room = found?.positions ?? FIRST_POSITIONS;
+    while (room < positions) room *= 2;
+    const usage = GPUBufferUsage.STORAGE | GPUBufferUsage.COPY_SRC | GPUBufferUsage.COPY_DST;
+    const buffer = this.#device.createBuffer({ label: slot, size: room * rowBytes(shape), usage });
+    if (found) {
+      const encoder = this.#device.createCommandEncoder();
+      encoder.copyBufferToBuffer(found.buffer, 0, buffer, 0, found.buffer.size);
+      this.#device.queue.submit([encoder.finish()]);
+      found.buffer.destroy();
+    }
+    this.#slots.set(slot, { buffer, positions: room });
+    return buffer;
+  }
+
+  /** Where a position's row starts, in bytes. */
+  offset(position: number, shape: Shape): number {
+    return position * rowBytes(shape);
+  }
+
+  destroy(): void {
+    for (const { buffer } of this.#slots.values()) buffer.destroy();
+    this.#slots.clear();
+  }
+}
+
+function rowBytes(shape: Shape): number {
+  return 4 * sizeOf(shape.slice(1));
+}

@@ -1,0 +1,195 @@
+/**
+ * Where a run's outputs lie on the device, and for how long. A segment's outputs share a page. Once the last step that
+ * reads them has run, the values somebody chose are kept (in a page of their own where only some were chosen) and the
+ * page is used again. Beyond the budget the oldest kept values go first; what went is counted.
+ */
+import type { Shape } from '../../ops/op.ts';
+import type { Step } from '../../ops/step.ts';
+import type { Statistics } from '../../trace/statistics.ts';
+import type { Observed, PassState } from '../backend.ts';
+import { placeOutputs, type Region, type Segment } from '../plan.ts';
+import { type Page, PagePool } from './pages.ts';
+
+export interface Placed {
+  readonly page: Page;
+  readonly region: Region;
+}
+
+/** What is known of one pass. */
+export interface PassRecord {
+  readonly pass: PassState;
+  readonly steps: readonly Step[];
+  readonly shapes: ReadonlyMap<string, Shape>;
+  readonly segments: readonly Segment[];
+  /** Pages still in use by the pass itself, by segment and bank. */
+  readonly pages: Map<number, Page[]>;
+  /** Outputs that have been computed and not let go. */
+  readonly placed: Map<string, Placed>;
+  readonly statistics: Map<string, Statistics>;
+}
+
+interface KeptPage {
+  readonly page: Page;
+  readonly record: PassRecord;
+  readonly names: readonly string[];
+}
+
+export class Outputs {
+  readonly #pool: PagePool;
+  readonly #budget: number;
+  readonly #passes = new Map<number, PassRecord>();
+  #kept: KeptPage[] = [];
+  #dropped = 0;
+
+  constructor(device: GPUDevice, budgetBytes: number) {
+    this.#pool = new PagePool(device);
+    this.#budget = budgetBytes;
+  }
+
+  pass(index: number): PassRecord | undefined {
+    return this.#passes.get(index);
+  }
+
+  /** Lays out a new pass. Earlier passes keep only what was chosen. */
+  begin(
+    pass: PassState,
+    steps: readonly Step[],
+    shapes: ReadonlyMap<string, Shape>,
+    observed: Observed,
+    encoder: GPUCommandEncoder,
+  ) {
+    for (const before of this.#passes.values()) {
+      for (const index of [...before.pages.keys()]) this.#letGo(before, index, observed, encoder);
+    }
+    this.#dropBeyondBudget();
+    const segments = placeOutputs(steps, shapes);
+    this.#pool.trim(Math.max(...segments.flatMap(({ banks }) => banks)));
+    const record: PassRecord = {
+      pass,
+      steps,
+      shapes,
+      segments,
+      pages: new Map(),
+      placed: new Map(),
+      statistics: new Map(),
+    };
+    this.#passes.set(pass.index, record);
+    return record;
+  }
+
+  /** Gives an output its place, in a page of its segment. */
+  place(record: PassRecord, segment: number, name: string): Placed {
+    const { banks, regions } = record.segments[segment]!;
+    let pages = record.pages.get(segment);
+    if (!pages) {
+      pages = banks.map((bytes) => this.#pool.acquire(bytes));
+      record.pages.set(segment, pages);
+    }
+    const region = regions.get(name)!;
+    const placed = { page: pages[region.bank]!, region };
+    record.placed.set(name, placed);
+    return placed;
+  }
+
+  /**
+   * Lets go of segments that no segment from `done` on reads. The pass's last one stays until the next pass begins: a
+   * sampler may still want the logits.
+   */
+  retire(record: PassRecord, done: number, observed: Observed, encoder: GPUCommandEncoder): void {
+    for (const index of [...record.pages.keys()]) {
+      if (record.segments[index]!.lastUse >= done || index === record.segments.length - 1) continue;
+      this.#letGo(record, index, observed, encoder);
+    }
+    this.#dropBeyondBudget();
+  }
+
+  #letGo(record: PassRecord, index: number, observed: Observed, encoder: GPUCommandEncoder): void {
+    const pages = record.pages.get(index) ?? [];
+    record.pages.delete(index);
+    for (const [bank, page] of pages.entries()) {
+      this.#keepChosen(record, record.segments[index]!, bank, page, observed, encoder);
+    }
+  }
+
+  #keepChosen(
+    record: PassRecord,
+    { regions }: Segment,
+    bank: number,
+    page: Page,
+    observed: Observed,
+    encoder: GPUCommandEncoder,
+  ): void {
+    const names = [...regions].filter(([, region]) => region.bank === bank).map(([name]) => name);
+    const computed = names.filter((name) => record.placed.get(name)?.page === page);
+    const chosen = computed.filter((name) => observed.values(name));
+    for (const name of computed) if (!chosen.includes(name)) record.placed.delete(name);
+    if (chosen.length === names.length) {
+      this.#kept.push({ page, record, names: chosen });
+      return;
+    }
+    if (chosen.length > 0) {
+      const bytes = chosen.reduce((sum, name) => sum + paddedBytes(regions.get(name)!), 0);
+      const own = this.#pool.acquire(bytes);
+      let offset = 0;
+      for (const name of chosen) {
+        const region = regions.get(name)!;
+        encoder.copyBufferToBuffer(page.buffer, region.offset, own.buffer, offset, region.bytes);
+        record.placed.set(name, { page: own, region: { ...region, offset } });
+        offset += paddedBytes(region);
+      }
+      this.#kept.push({ page: own, record, names: chosen });
+    }
+    this.#pool.release(page);
+  }
+
+  #dropBeyondBudget(): void {
+    let bytes = this.keptBytes;
+    while (bytes > this.#budget && this.#kept.length > 0) {
+      const { page, record, names } = this.#kept.shift()!;
+      for (const name of names) record.placed.delete(name);
+      this.#dropped += names.length;
+      bytes -= page.bytes;
+      this.#pool.release(page);
+    }
+  }
+
+  /** Forgets outputs of steps from `from` on in a pass, and all later passes. */
+  rewind(index: number, from: number): void {
+    const record = this.#passes.get(index);
+    for (const step of record?.steps.slice(from) ?? []) {
+      record?.placed.delete(step.name);
+      record?.statistics.delete(step.name);
+    }
+    for (const [later, { pages }] of this.#passes) {
+      if (later <= index) continue;
+      for (const page of [...pages.values()].flat()) this.#pool.release(page);
+      this.#passes.delete(later);
+    }
+    const isGone = ({ record, names }: KeptPage) =>
+      record.pass.index > index || !names.some((name) => record.placed.has(name));
+    for (const { page } of this.#kept.filter(isGone)) this.#pool.release(page);
+    this.#kept = this.#kept.filter((kept) => !isGone(kept));
+  }
+
+  get keptBytes(): number {
+    return this.#kept.reduce((sum, { page }) => sum + page.bytes, 0);
+  }
+
+  get dropped(): number {
+    return this.#dropped;
+  }
+
+  destroy(): void {
+    for (const { page } of this.#kept) page.buffer.destroy();
+    for (const { pages } of this.#passes.values()) {
+      for (const page of [...pages.values()].flat()) page.buffer.destroy();
+    }
+    this.#kept = [];
+    this.#passes.clear();
+    this.#pool.destroy();
+  }
+}
+
+function paddedBytes({ bytes }: Region): number {
+  return 256 * Math.ceil(bytes / 256);
+}

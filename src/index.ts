@@ -1,0 +1,22 @@
+/** The public API that needs no host: everything but opening files by path. */
+
+export { Model, type OpenOptions, openModelFrom, type StartOptions } from './engine/model.ts';
+export type { GenerateOptions, MoveOptions, Progress, Run, RunOptions, Sampled } from './engine/run.ts';
+export { type OpCase, runOp } from './engine/run_op.ts';
+export { type Drawn, Sampler, type SamplerOptions, type Stage } from './engine/sampler.ts';
+export { type LensOptions, lens, type Transform } from './engine/transforms.ts';
+export * from './errors.ts';
+export { bytesSource } from './gguf/bytes.ts';
+export { type GgufFile, readGguf, type TensorInfo } from './gguf/reader.ts';
+export type { LlamaConfig } from './llama/config.ts';
+export { type Aliases, aliasesOf } from './llama/names.ts';
+export { ops } from './ops/index.ts';
+export type { Op, Params, Pass, Shape } from './ops/op.ts';
+export type { Step } from './ops/step.ts';
+export type { ByteSource, Gpu, KernelText, Platform } from './platform.ts';
+export { createTokenizer, type Tokenizer } from './tokenizer/tokenizer.ts';
+export { selects } from './trace/select.ts';
+export { type Statistics, statisticsOf } from './trace/statistics.ts';
+export { Tensor } from './trace/tensor.ts';
+export type { Manifest, Trace, TraceRow } from './trace/trace.ts';
+export { version } from './version.ts';

@@ -1,0 +1,27 @@
+/** Layerscope in Node: the public API, with models and traces opened by path. */
+import { type Model, type OpenOptions, openModelFrom } from '../engine/model.ts';
+import type { Platform } from '../platform.ts';
+import { openFile } from './files.ts';
+import { openGpu } from './gpu.ts';
+import { readKernel } from './kernels.ts';
+import { resolveModel } from './models.ts';
+
+export * from '../index.ts';
+export { openFile } from './files.ts';
+export { type FoundModel, listModels } from './models.ts';
+
+export const nodePlatform: Platform = { kernel: readKernel, gpu: openGpu };
+
+/**
+ * Opens a GGUF file: a path, or the name of one that is already on this machine, such as `ollama:llama3.2:1b`. Nothing is
+ * ever downloaded. Weights are read when a step first needs them, so a model of any size opens at once.
+ */
+export async function openModel(pathOrName: string, options: OpenOptions = {}): Promise<Model> {
+  const source = await openFile(await resolveModel(pathOrName));
+  try {
+    return await openModelFrom(source, nodePlatform, options);
+  } catch (error) {
+    await source.close();
+    throw error;
+  }
+}
