@@ -74,16 +74,17 @@ function uniformFloats(bytes: Uint8Array<ArrayBuffer>, sigma: number, random: Ra
 
 /** Takes each random 16-bit word as a place in the interval and puts the number there, by table. */
 function uniformHalves(bytes: Uint8Array<ArrayBuffer>, sigma: number, type: 'F16' | 'BF16'): Uint8Array<ArrayBuffer> {
-  const encode = type === 'F16' ? halfBits : bfloatBits;
-  const table = Uint16Array.from({ length: 1 << 16 }, (_, i) => encode(((i + 0.5) / 32_768 - 1) * REACH * sigma));
+  const places = Float32Array.from({ length: 1 << 16 }, (_, i) => ((i + 0.5) / 32_768 - 1) * REACH * sigma);
+  const table = type === 'F16' ? Uint16Array.from(places, halfBits) : upperHalves(places);
   const words = new Uint16Array(bytes.buffer);
   for (let i = 0; i < words.length; i++) words[i] = table[words[i]!]!;
   return bytes;
 }
 
-/** The upper half of the f32, cut off rather than rounded. */
-function bfloatBits(x: number): number {
-  return new Uint32Array(Float32Array.of(x).buffer)[0]! >>> 16;
+/** BF16 by cutting off the lower half of each f32 rather than rounding. */
+function upperHalves(numbers: Float32Array<ArrayBuffer>): Uint16Array {
+  const halves = new Uint16Array(numbers.buffer);
+  return Uint16Array.from(numbers, (_, i) => halves[2 * i + 1]!);
 }
 
 /** Turns a block of random bytes into one whose numbers have standard deviation `sigma`. */

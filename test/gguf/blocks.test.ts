@@ -185,7 +185,7 @@ describe.skipIf(missing)(missing ? `skipped: ${missing}` : 'ggml decodes the sam
     const ours = decode(type, bytes, numbers.length);
     expectSameBits(ours, await dequantizeRow(type, bytes, numbers.length));
     const error = ours.map((x, i) => x - numbers[i]!);
-    expect(rms(error) / rms(numbers)).toBeLessThan(0.35); // Q2_K, the coarsest, is off by 0.28
+    expect(rms(error) / rms(numbers)).toBeLessThan(0.35); // Q2_K, the coarsest, is off by 0.29
   });
 });
 
