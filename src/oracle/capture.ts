@@ -40,6 +40,8 @@ export function capture(native: Native, layout: TensorLayout, pass: CapturedPass
     const outermostFirst = [...header.ne].reverse() as [number, number, number, number];
     const data = WITHOUT_VALUES.has(op) ? null : contiguous(readNode(native, tensor), header);
     if (ours && data) {
+      const earlier = captured.tensors.get(ours.name);
+      if (earlier && ours.earlier) captured.tensors.set(ours.earlier, earlier);
       captured.tensors.set(ours.name, { ...inOurAxes(ours.axes, outermostFirst, data, pass), pass: pass.pass });
     } else {
       captured.unmapped.push({

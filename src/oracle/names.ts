@@ -17,6 +17,8 @@ interface Mapping {
   readonly ours: string;
   readonly op: string;
   readonly axes: Axes;
+  /** What our name means instead for an earlier node that had it: a bias added turns `Qcur` into `Qcur_nobias`. */
+  readonly earlier?: string;
 }
 
 const MAPPINGS: Readonly<Record<string, readonly Mapping[]>> = {
@@ -24,17 +26,25 @@ const MAPPINGS: Readonly<Record<string, readonly Mapping[]>> = {
   attn_norm: [{ ours: 'attn_norm', op: 'MUL', axes: 'rows' }],
   Qcur: [
     { ours: 'Qcur', op: 'MUL_MAT', axes: 'heads' },
+    { ours: 'Qcur', op: 'ADD', axes: 'heads', earlier: 'Qcur_nobias' },
     { ours: 'Qcur_rope', op: 'ROPE', axes: 'heads' },
   ],
   Kcur: [
     { ours: 'Kcur', op: 'MUL_MAT', axes: 'heads_kv' },
+    { ours: 'Kcur', op: 'ADD', axes: 'heads_kv', earlier: 'Kcur_nobias' },
     { ours: 'Kcur_rope', op: 'ROPE', axes: 'heads_kv' },
   ],
-  Vcur: [{ ours: 'Vcur', op: 'MUL_MAT', axes: 'heads_kv' }],
+  Vcur: [
+    { ours: 'Vcur', op: 'MUL_MAT', axes: 'heads_kv' },
+    { ours: 'Vcur', op: 'ADD', axes: 'heads_kv', earlier: 'Vcur_nobias' },
+  ],
   kq: [{ ours: 'kq', op: 'MUL_MAT', axes: 'scores' }],
   kq_soft_max: [{ ours: 'kq_soft_max', op: 'SOFT_MAX', axes: 'scores' }],
   kqv_out: [{ ours: 'kqv_out', op: 'CONT', axes: 'heads' }],
-  attn_out: [{ ours: 'attn_out', op: 'MUL_MAT', axes: 'rows' }],
+  attn_out: [
+    { ours: 'attn_out', op: 'MUL_MAT', axes: 'rows' },
+    { ours: 'attn_out', op: 'ADD', axes: 'rows' },
+  ],
   ffn_inp: [{ ours: 'ffn_inp', op: 'ADD', axes: 'rows' }],
   ffn_norm: [{ ours: 'ffn_norm', op: 'MUL', axes: 'rows' }],
   ffn_gate: [{ ours: 'ffn_gate', op: 'MUL_MAT', axes: 'rows' }],
@@ -49,13 +59,16 @@ const MAPPINGS: Readonly<Record<string, readonly Mapping[]>> = {
 export interface Mapped {
   readonly name: string;
   readonly axes: Axes;
+  /** Our name for the earlier node of this name, if there is one. */
+  readonly earlier: string | null;
 }
 
 /** Our name and axes for a node, or null. */
 export function ourTensor(name: string, op: string): Mapped | null {
   const [, stem = name, layer = ''] = /^(\w+?)(-\d+)?$/.exec(name) ?? [];
   const mapping = MAPPINGS[stem]?.find((candidate) => candidate.op === op);
-  return mapping ? { name: mapping.ours + layer, axes: mapping.axes } : null;
+  if (!mapping) return null;
+  return { name: mapping.ours + layer, axes: mapping.axes, earlier: mapping.earlier ? mapping.earlier + layer : null };
 }
 
 /** What a node's shape does not say. */

@@ -53,7 +53,8 @@ export async function f32Twin(
   return twin;
 }
 
-async function sha256(file: string): Promise<string> {
+/** Of a file, 64 hexadecimal digits. */
+export async function sha256(file: string): Promise<string> {
   const hash = createHash('sha256');
   await pipeline(createReadStream(file), hash);
   return hash.digest('hex');

@@ -116,6 +116,28 @@ describe.skipIf(missing !== null)(`llama.cpp${missing === null ? '' : ` (skipped
       expect(Object.fromEntries([...tensors].map(([name, { shape }]) => [name, shape]))).toEqual(wanted);
     });
 
+    it('tells a product from the same with its bias', async () => {
+      const biased = join(folder, 'bias.gguf');
+      writeRandomModel(biased, { nLayer: 1, nHead: 4, nHeadKv: 2, headDim: 16, nFf: 96, bias: true }, 3);
+      const model = llamaCpp(biased);
+      const { tensors } = await model.trace([1, 5, 9], { nodes: /^(attn_norm|[QKV]cur|attn_out)-0$/ });
+      await model.close();
+      for (const [name, width] of [
+        ['Qcur', 64],
+        ['Kcur', 32],
+        ['Vcur', 32],
+      ] as const) {
+        const before = tensors.get(`${name}_nobias-0`)?.data ?? new Float32Array();
+        const after = tensors.get(`${name}-0`)?.data ?? new Float32Array();
+        const bias = after.map((value, i) => value - (before[i] ?? 0));
+        expect(
+          relativeRms(bias.subarray(width), bias.subarray(0, -width)),
+          `${name}: every token has the same`,
+        ).toBeLessThan(1e-5);
+      }
+      expect(tensors.get('attn_out-0')?.shape).toEqual([3, 64]);
+    });
+
     it('lays queries, keys, values and scores out so that attention follows from them', async () => {
       const { tensors } = await oracle.trace(IDS);
       const data = (name: string) => tensors.get(name)?.data ?? new Float32Array();

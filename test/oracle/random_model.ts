@@ -11,6 +11,8 @@ export interface Shape {
   readonly nHeadKv: number;
   readonly headDim: number;
   readonly nFf: number;
+  /** Biases after the matmuls of attention. Default false. */
+  readonly bias?: boolean;
 }
 
 const U32 = 4;
@@ -54,7 +56,7 @@ const VOCABULARY: readonly Token[] = [
 
 /** Writes the model; the same seed writes the same bytes. */
 export function writeRandomModel(path: string, shape: Shape, seed: number): void {
-  const { nLayer, nHead, nHeadKv, headDim, nFf } = shape;
+  const { nLayer, nHead, nHeadKv, headDim, nFf, bias = false } = shape;
   const nEmbd = nHead * headDim;
   const nVocab = VOCABULARY.length;
   const random = seeded(seed);
@@ -73,6 +75,16 @@ export function writeRandomModel(path: string, shape: Shape, seed: number): void
       [`blk.${i}.ffn_up.weight`, nEmbd, nFf],
       [`blk.${i}.ffn_down.weight`, nFf, nEmbd],
     );
+  }
+  if (bias) {
+    for (let i = 0; i < nLayer; i++) {
+      tensors.push(
+        [`blk.${i}.attn_q.bias`, nHead * headDim],
+        [`blk.${i}.attn_k.bias`, nHeadKv * headDim],
+        [`blk.${i}.attn_v.bias`, nHeadKv * headDim],
+        [`blk.${i}.attn_output.bias`, nEmbd],
+      );
+    }
   }
   tensors.push(['output_norm.weight', nEmbd], ['output.weight', nEmbd, nVocab]);
 
