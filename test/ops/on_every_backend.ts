@@ -5,14 +5,16 @@
  *
  * - reference: runs the op in f64, then `check`.
  * - webgpu: the same case on the device, then `check`, then compares it with the reference: the relative RMS error must be
- *   at most `op.tolerance(shapes)`, and NaN and infinities must stand in the same places.
+ *   at most `op.tolerance(shapes)`, and NaN and infinities must stand in the same places. Laid out in two dimensions, as a
+ *   grid of more than 65,535 workgroups is, it must give the same bits.
  *
  * `case.tensors` are by role (roles of kind tensor, tokens and cache), `case.weights` by role (`f32Weight(shape, values)`
  * or any OpWeight). Without an adapter the webgpu tests are skipped and say so.
  */
 import { expect, test } from 'vitest';
-import { f32Weight, type OpBackend, type OpCase, runOp } from '../../src/engine/run_op.ts';
+import { f32Weight, type OpCase, runOp } from '../../src/engine/run_op.ts';
 import { KernelLinker } from '../../src/engine/webgpu/link.ts';
+import type { WebgpuContext } from '../../src/engine/webgpu/run_op.ts';
 import { openGpu } from '../../src/node/gpu.ts';
 import { readKernel } from '../../src/node/kernels.ts';
 import type { Op, Shape, Values } from '../../src/ops/op.ts';
@@ -26,7 +28,7 @@ export type Check = (output: Values, backend: 'reference' | 'webgpu') => void;
 
 let noAdapter = '';
 /** The device's backend, or undefined where there is no adapter; `noAdapter` then says why. */
-export const webgpu: OpBackend | undefined = await openGpu().then(
+export const webgpu: WebgpuContext | undefined = await openGpu().then(
   (gpu) => ({ gpu, linker: new KernelLinker(gpu, readKernel) }),
   (error: Error) => {
     noAdapter = error.message;
@@ -49,6 +51,8 @@ export function onEveryBackend(title: string, op: Op, input: OpCase, check: Chec
     expect(found.shape).toEqual(wanted.shape);
     expect(firstNonFiniteMismatch(found.data, wanted.data)).toBe('');
     expect(relativeRmsError(found.data, wanted.data)).toBeLessThanOrEqual(op.tolerance(shapesOf(input)));
+    const narrow = await runOp(op, input, { ...webgpu, traits: { maxWorkgroupsPerDimension: 3 } });
+    expect(narrow.data).toEqual(found.data);
   });
 }
 

@@ -1,7 +1,7 @@
 /** One op alone on a device: uploads its inputs, dispatches its kernel calls, reads the output back, frees everything. */
 import { DeviceError, StepError } from '../../errors.ts';
 import { type BlockTypeName, blockTypes } from '../../gguf/blocks/index.ts';
-import type { KernelCall, Op, Values } from '../../ops/op.ts';
+import type { DeviceTraits, KernelCall, Op, Values } from '../../ops/op.ts';
 import { sizeOf } from '../../ops/shape.ts';
 import type { Gpu } from '../../platform.ts';
 import type { CheckedCase, OpWeight } from '../run_op.ts';
@@ -12,18 +12,24 @@ import { type UploadedWeight, uploadWeight } from './weights.ts';
 export interface WebgpuContext {
   readonly gpu: Gpu;
   readonly linker: KernelLinker;
+  /** In place of what the device says of itself, to try a kernel that another device would get. */
+  readonly traits?: Partial<DeviceTraits>;
 }
 
 /** A NaN that no arithmetic makes: an element that no kernel writes shows as NaN. */
 const NOT_WRITTEN = 0x7fc0dead;
 
-export async function runOpOnDevice(op: Op, input: CheckedCase, { gpu, linker }: WebgpuContext): Promise<Float32Array> {
+export async function runOpOnDevice(
+  op: Op,
+  input: CheckedCase,
+  { gpu, linker, traits }: WebgpuContext,
+): Promise<Float32Array> {
   const { device } = gpu;
   const made: GPUBuffer[] = [];
   const weights: Record<string, UploadedWeight> = {};
   try {
     for (const [role, weight] of Object.entries(input.weights)) weights[role] = await upload(gpu, op, role, weight);
-    const calls = op.dispatch({ ...input, weights, device: deviceTraits(gpu) });
+    const calls = op.dispatch({ ...input, weights, device: { ...deviceTraits(gpu), ...traits } });
     const pipelines = await Promise.all(calls.map((call) => linker.pipeline(call)));
     device.pushErrorScope('out-of-memory');
     device.pushErrorScope('validation');
