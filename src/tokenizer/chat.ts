@@ -4,7 +4,7 @@
  * bos_token, eos_token, raise_exception, and strftime_now where a date is given.
  */
 
-import { Template } from '@huggingface/jinja';
+import { Environment, Interpreter, parse, tokenize } from '@huggingface/jinja';
 import { TokenizerError } from '../errors.ts';
 import type { Tokenizer } from './tokenizer.ts';
 import { type Metadata, readBosEosTexts } from './vocab.ts';
@@ -51,17 +51,9 @@ export function applyChat(
   const { addGenerationPrompt = true, date, variables = {} } = options;
   const source = chatTemplate(metadata, file);
   const { bos, eos } = readBosEosTexts(metadata, file);
+  const supplied = { messages, add_generation_prompt: addGenerationPrompt, bos_token: bos, eos_token: eos };
   try {
-    return new Template(source).render({
-      bos_token: bos,
-      eos_token: eos,
-      raise_exception: refuse,
-      // Without a date it is undefined, which hides the one of the library that reads the clock.
-      strftime_now: date && ((format: string) => strftime(date, format)),
-      ...variables,
-      messages,
-      add_generation_prompt: addGenerationPrompt,
-    });
+    return render(source, { ...GLOBALS, ...dateVariables(date), ...supplied, ...variables });
   } catch (cause) {
     const why = cause instanceof Error ? cause.message : String(cause);
     throw new TokenizerError(
@@ -70,6 +62,39 @@ export function applyChat(
     );
   }
 }
+
+/** With the whitespace rules of apply_chat_template. Not the library's `Template`: its strftime_now reads the clock. */
+function render(source: string, variables: Readonly<Record<string, unknown>>): string {
+  const program = parse(tokenize(source, { lstrip_blocks: true, trim_blocks: true }));
+  const environment = new Environment();
+  for (const [name, value] of Object.entries(variables)) environment.set(name, value);
+  return String(new Interpreter(environment).run(program).value);
+}
+
+const refuse = (reason: string): never => {
+  throw new Error(reason);
+};
+
+/** Python's range. */
+function range(...of: number[]): number[] {
+  const [start = 0, stop = 0, step = 1] = of.length === 1 ? [0, ...of] : of;
+  const length = Math.max(0, Math.ceil((stop - start) / step));
+  if (step === 0 || length > MAX_RANGE) refuse(`it asks for range(${of.join(', ')})`);
+  return Array.from({ length }, (_, i) => start + i * step);
+}
+
+/** More than any template counts, and little enough for memory. */
+const MAX_RANGE = 1 << 20;
+
+const GLOBALS = {
+  ...{ true: true, True: true, false: false, False: false, none: null, None: null },
+  range,
+  raise_exception: refuse,
+};
+
+/** Without a date strftime_now is undefined, and templates write the date that they hold as a default. */
+const dateVariables = (date: Date | undefined) =>
+  date === undefined ? {} : { strftime_now: (format: string) => strftime(date, format) };
 
 /**
  * Tokens of a chat prompt: special tokens are read as such, and BOS comes first where the model asks for it, but no second
@@ -80,10 +105,6 @@ export function encodeChat(tokenizer: Tokenizer, prompt: string): number[] {
   const { bos, addBos } = tokenizer;
   return addBos && bos !== undefined && ids[0] !== bos ? [bos, ...ids] : ids;
 }
-
-const refuse = (reason: string): never => {
-  throw new Error(reason);
-};
 
 const MONTHS = 'January February March April May June July August September October November December'.split(' ');
 const DAYS = 'Sunday Monday Tuesday Wednesday Thursday Friday Saturday'.split(' ');

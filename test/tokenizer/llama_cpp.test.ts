@@ -1,0 +1,136 @@
+/** The tokenizer against the real llama.cpp: the same ids on any text. */
+
+import { mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { basename, join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { afterAll, describe, expect, it } from 'vitest';
+import { readGguf } from '../../src/gguf/reader.ts';
+import { ggufPieces } from '../../src/gguf/writer.ts';
+import { openFile } from '../../src/node/files.ts';
+import { type LlamaCpp, llamaCpp, oracleAvailable } from '../../src/oracle/index.ts';
+import { createTokenizer, type Tokenizer } from '../../src/tokenizer/tokenizer.ts';
+import { seeded } from '../seeded.ts';
+import { randomTexts } from './texts.ts';
+import {
+  boundaryMetadata,
+  bpeMetadata,
+  GLUES,
+  type MetadataEntries,
+  metadataOf,
+  specialTexts,
+  spmMetadata,
+} from './vocabularies.ts';
+
+const missing = oracleAvailable();
+const isFull = process.env.LAYERSCOPE_FULL === '1';
+const N_TEXTS = isFull ? 10_000 : 1_000;
+
+const MODES = [
+  { bos: undefined, special: true },
+  { bos: false, special: true },
+  { bos: false, special: false },
+] as const;
+
+/** The texts whose ids differ from llama.cpp's, in any mode; with both, for the message. */
+async function differences(tokenizer: Tokenizer, oracle: LlamaCpp, texts: readonly string[]) {
+  const found: { text: string; mode: object; ours: number[]; theirs: number[] | undefined }[] = [];
+  for (const mode of MODES) {
+    const wanted = await oracle.tokenizeAll(texts, { addSpecial: mode.bos !== false, parseSpecial: mode.special });
+    for (const [i, text] of texts.entries()) {
+      const ours = tokenizer.encode(text, mode.bos === undefined ? { special: mode.special } : mode);
+      const theirs = wanted[i];
+      if (ours.join() !== theirs?.join()) found.push({ text, mode, ours, theirs });
+    }
+  }
+  return found;
+}
+
+describe.skipIf(missing !== null)(`tokenizer against llama.cpp${missing ? ` (skipped: ${missing})` : ''}`, () => {
+  const folder = mkdtempSync(join(tmpdir(), 'layerscope-tokenizer-'));
+  const oracles: LlamaCpp[] = [];
+  afterAll(async () => {
+    for (const oracle of oracles) await oracle.close();
+    rmSync(folder, { recursive: true });
+  });
+
+  const oracleOf = (path: string) => {
+    const oracle = llamaCpp(path);
+    oracles.push(oracle);
+    return oracle;
+  };
+
+  /** Our tokenizer and llama.cpp's of one vocabulary, which goes into a file without tensors. */
+  async function both(content: MetadataEntries) {
+    const path = join(folder, `${oracles.length}.gguf`);
+    const pieces: Uint8Array[] = [];
+    for await (const piece of ggufPieces({ metadata: content, tensors: [] })) pieces.push(piece);
+    writeFileSync(path, Buffer.concat(pieces));
+    return { tokenizer: createTokenizer(metadataOf(content), path), oracle: oracleOf(path) };
+  }
+
+  const noPrefix: MetadataEntries = { 'tokenizer.ggml.add_space_prefix': ['bool', false] };
+  const bothEnds: MetadataEntries = {
+    'tokenizer.ggml.add_bos_token': ['bool', true],
+    'tokenizer.ggml.add_eos_token': ['bool', true],
+  };
+  const vocabularies: readonly [name: string, content: () => MetadataEntries][] = [
+    ['an SPM vocabulary', () => spmMetadata()],
+    ['an SPM vocabulary without a space put before', () => spmMetadata(noPrefix)],
+    ['an SPM vocabulary of a Phi-3', () => spmMetadata({ 'general.name': ['string', 'My Phi-3 mini'] })],
+    ['a BPE vocabulary, llama-bpe', () => bpeMetadata('llama-bpe')],
+    ['a BPE vocabulary, smollm', () => bpeMetadata('smollm', bothEnds)],
+    ['a BPE vocabulary, default', () => bpeMetadata('default')],
+    ['a BPE vocabulary that names no pre-tokenizer', () => bpeMetadata(undefined)],
+  ];
+
+  it.each(vocabularies)(`gives the same ids on ${N_TEXTS} random texts: %s`, async (_, content) => {
+    const { tokenizer, oracle } = await both(content());
+    const texts = randomTexts(N_TEXTS, 20_240_601, specialTexts);
+    expect(await differences(tokenizer, oracle, texts)).toEqual([]);
+  });
+
+  it.each(['llama-bpe', 'smollm', 'default'])('takes every code point for what llama.cpp does: %s', async (pre) => {
+    const { tokenizer, oracle } = await both(boundaryMetadata(pre));
+    const texts = batches(codePoints()).map((batch) =>
+      batch.map((c) => GLUES.map((glue) => glue + c + glue).join('')).join(''),
+    );
+    expect(await differences(tokenizer, oracle, texts)).toEqual([]);
+  });
+
+  it('gives the same bytes for each token, and the same text for all', async () => {
+    for (const content of [spmMetadata(), bpeMetadata('llama-bpe')]) {
+      const { tokenizer, oracle } = await both(content);
+      const ids = Array.from({ length: tokenizer.vocabSize }, (_, id) => id);
+      const known = ids.filter((id) => tokenizer.piece(id) !== 'unused<0>');
+      expect(known.map((id) => tokenizer.pieceBytes(id))).toEqual(await oracle.pieceBytes(known));
+    }
+  });
+
+  const models = readdirSync(new URL('../../fixtures', import.meta.url)).filter((name) => name.endsWith('.gguf'));
+  it.skipIf(models.length === 0).each(models)(
+    `gives the same ids on ${N_TEXTS} random texts: fixtures/%s`,
+    async (name) => {
+      const path = fileURLToPath(new URL(`../../fixtures/${name}`, import.meta.url));
+      const { metadata } = await readGguf(await openFile(path));
+      const tokenizer = createTokenizer(metadata, basename(path));
+      const ids = Array.from({ length: tokenizer.vocabSize }, (_, id) => id);
+      const special = ids.filter((id) => tokenizer.isSpecial(id)).map((id) => tokenizer.piece(id));
+      expect(await differences(tokenizer, oracleOf(path), randomTexts(N_TEXTS, 99, special))).toEqual([]);
+    },
+  );
+});
+
+/** The last that has a meaning is U+323AF in Unicode 15.1, U+33479 in 17; above, tags and private use are sampled. */
+function codePoints(): string[] {
+  const random = seeded(15_01);
+  const last = 0x33480;
+  const low = isFull
+    ? Array.from({ length: last }, (_, c) => c)
+    : Array.from({ length: 6_000 }, () => Math.floor(random() * last));
+  const high = Array.from({ length: isFull ? 4_000 : 200 }, () => last + Math.floor(random() * (0x110000 - last)));
+  return [...low, ...high].filter((c) => c > 0 && !(c >= 0xd800 && c < 0xe000)).map((c) => String.fromCodePoint(c));
+}
+
+const batches = (items: readonly string[]): string[][] =>
+  Array.from({ length: Math.ceil(items.length / 100) }, (_, i) => items.slice(100 * i, 100 * i + 100));
