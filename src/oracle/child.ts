@@ -92,3 +92,5 @@ process.on('message', (request: Request) => {
 });
 
 process.on('disconnect', () => process.exit(0));
+// Jupyter interrupts the whole process group; the parent decides what that means.
+process.on('SIGINT', () => {});

@@ -54,9 +54,9 @@ export interface LlamaCpp {
   close(): Promise<void>;
 }
 
-/** Opens a model file in llama.cpp; nothing is loaded before the first call. */
-export function llamaCpp(model: string | { readonly path: string }, options: LlamaCppOptions = {}): LlamaCpp {
-  const file = typeof model === 'string' ? model : model.path;
+/** A model in llama.cpp, by path or as `openModel` gave it; nothing is loaded before the first call. */
+export function llamaCpp(model: string | { readonly name: string }, options: LlamaCppOptions = {}): LlamaCpp {
+  const file = typeof model === 'string' ? model : model.name;
   const oracle = new OracleProcess({
     bins: options.bins ?? null,
     session: { file, threads: options.threads ?? 1, contextLength: options.contextLength ?? null },

@@ -1,11 +1,12 @@
 /** llama.cpp's own quantiser, and the F32 twin of a model: the same weights, dequantised once, so that no op rounds its input. */
 import { createHash, randomUUID } from 'node:crypto';
 import { createReadStream, existsSync } from 'node:fs';
-import { mkdir, rename, rm, stat } from 'node:fs/promises';
+import { access, constants, mkdir, rename, rm } from 'node:fs/promises';
 import { homedir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { pipeline } from 'node:stream/promises';
 import { LayerscopeError } from '../errors.ts';
+import { openFile } from '../node/files.ts';
 import type { Ftype, QuantizeOptions } from './ggml_blocks.ts';
 import { OracleProcess } from './process.ts';
 
@@ -21,7 +22,7 @@ export async function quantize(
   const oracle = new OracleProcess({ bins: bins ?? null, session: { file: input, threads: 1, contextLength: null } });
   const partial = `${output}.${randomUUID()}.part`;
   try {
-    await mkdir(dirname(output), { recursive: true });
+    await writableFolder(output);
     const status = await oracle.call('quantizeModel', [input, partial], ftype, quantizeOptions);
     if (status !== 0) {
       throw new LayerscopeError(
@@ -34,6 +35,20 @@ export async function quantize(
   } finally {
     await rm(partial, { force: true });
     await oracle.close();
+  }
+}
+
+/** Makes the folder of `file`. Throws where it cannot be written to. */
+async function writableFolder(file: string): Promise<void> {
+  const folder = dirname(file);
+  try {
+    await mkdir(folder, { recursive: true });
+    await access(folder, constants.W_OK);
+  } catch (cause) {
+    throw new LayerscopeError(
+      `Cannot write ${file}: ${(cause as Error).message}; wanted a folder that may be written to`,
+      { file, cause },
+    );
   }
 }
 
@@ -60,12 +75,7 @@ export async function sha256(file: string): Promise<string> {
   return hash.digest('hex');
 }
 
-/** Throws where `file` is not a file. */
+/** Throws where `file` cannot be read, with the cure. */
 export async function readableFile(file: string): Promise<void> {
-  const found = await stat(file).catch(() => null);
-  if (found?.isFile()) return;
-  throw new LayerscopeError(
-    `Cannot open ${file} in llama.cpp: ${found ? 'it is not a file' : 'there is no such file'}; wanted the path of a GGUF model`,
-    { file },
-  );
+  await (await openFile(file)).close();
 }

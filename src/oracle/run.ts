@@ -101,6 +101,7 @@ export interface TimeOptions {
   readonly prefill: number;
   /** Tokens decoded one by one; 0 for none. */
   readonly decode: number;
+  /** No more than there are idle cores: ggml's threads spin at every op, and with one core short decode is 200 times slower. */
   readonly threads: number;
   /** Tokens already in the cache when decoding starts. Default 0, as llama-bench has it. */
   readonly past?: number;

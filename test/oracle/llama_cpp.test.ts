@@ -247,10 +247,17 @@ describe.skipIf(missing !== null)(`llama.cpp${missing === null ? '' : ` (skipped
     });
   });
 
+  it('names an output that cannot be written', async () => {
+    const output = join(file, 'below-a-file.gguf');
+    await expect(quantize(file, output, 'Q8_0')).rejects.toThrow(
+      /^Cannot write .*below-a-file\.gguf: .*wanted a folder/,
+    );
+  });
+
   describe('errors', () => {
     it('names a missing file, and a file that is no model', async () => {
       await expect(llamaCpp('/nowhere/m.gguf').tokenize('x')).rejects.toThrow(
-        'Cannot open /nowhere/m.gguf in llama.cpp: there is no such file; wanted the path of a GGUF model',
+        'Cannot read /nowhere/m.gguf: there is no such file; check the path',
       );
       const text = join(folder, 'text.gguf');
       writeFileSync(text, 'not a model');
