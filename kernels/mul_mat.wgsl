@@ -8,6 +8,7 @@
 // row. The workgroup puts 4 tokens × 128 columns of x into its memory, then each lane unpacks its weights once for the 4
 // tokens. A dot is a sum over groups of 32 columns, each of eight partial sums.
 // use: group_dot
+// use: workgroup_index
 
 struct Params {
   rows: u32,
@@ -17,6 +18,7 @@ struct Params {
   stride: u32,
   columns: u32,
   tokens: u32,
+  row_tiles: u32, // workgroups are [token tile, row tile]
 }
 
 @group(0) @binding(0) var<uniform> p: Params;
@@ -32,9 +34,17 @@ const TILE_GROUPS = 4u;
 var<workgroup> tile: array<vec4f, TOKENS * TILE_GROUPS * 8u>;
 
 @compute @workgroup_size(LANES)
-fn mul_mat(@builtin(workgroup_id) workgroup: vec3u, @builtin(local_invocation_index) lane: u32) {
-  let row = workgroup.x * LANES + lane;
-  let token0 = workgroup.y * TOKENS;
+fn mul_mat(
+  @builtin(workgroup_id) workgroup: vec3u,
+  @builtin(num_workgroups) workgroups: vec3u,
+  @builtin(local_invocation_index) lane: u32,
+) {
+  let tile_index = workgroup_index(workgroup, workgroups);
+  let row = tile_index % p.row_tiles * LANES + lane;
+  let token0 = tile_index / p.row_tiles * TOKENS;
+  if (token0 >= p.tokens) {
+    return;
+  }
   // Lanes past the last row compute it again and write nothing: all lanes must meet at the barriers.
   let weight_row = min(row, p.rows - 1u);
   let end_token = min(token0 + TOKENS, p.tokens);

@@ -8,6 +8,7 @@
 // be summed across lanes. A group's 32 activations are loaded once by eight lanes and handed to all by shuffles. Where a
 // device wants more lanes at work than there are rows, `splits` subgroups share a row, each taking every splits-th group.
 // use: group_dot
+// use: workgroup_index
 // use: shuffled_x
 enable subgroups;
 
@@ -19,6 +20,7 @@ struct Params {
   stride: u32,
   columns: u32,
   tokens: u32,
+  row_tiles: u32, // workgroups
 }
 
 @group(0) @binding(0) var<uniform> p: Params;
@@ -35,12 +37,17 @@ var<workgroup> parts: array<vec2f, lanes * subgroups>;
 @compute @workgroup_size(lanes * subgroups)
 fn decode(
   @builtin(workgroup_id) workgroup: vec3u,
+  @builtin(num_workgroups) workgroups: vec3u,
   @builtin(local_invocation_index) index: u32,
   @builtin(subgroup_invocation_id) lane: u32,
 ) {
   let subgroup = index / lanes;
   let split = subgroup % splits;
-  let row = (workgroup.x * (subgroups / splits) + subgroup / splits) * 2u * lanes + lane;
+  let tile_index = workgroup_index(workgroup, workgroups);
+  if (tile_index >= p.row_tiles) {
+    return;
+  }
+  let row = (tile_index * (subgroups / splits) + subgroup / splits) * 2u * lanes + lane;
   // Lanes past the last row compute it again and write nothing: shuffles need every lane.
   let first_row = min(row, p.rows - 1u);
   let second_row = min(row + lanes, p.rows - 1u);

@@ -7,6 +7,7 @@
 // kernels/mul_mat/decode.wgsl with four tokens: lanes are rows, two each, a group's weights are unpacked once for the four
 // tokens, and each dot is summed in the same order as there.
 // use: group_dot
+// use: workgroup_index
 // use: shuffled_x
 enable subgroups;
 
@@ -18,6 +19,7 @@ struct Params {
   stride: u32,
   columns: u32,
   tokens: u32,
+  row_tiles: u32, // workgroups are [token tile, row tile]
 }
 
 @group(0) @binding(0) var<uniform> p: Params;
@@ -33,11 +35,16 @@ const TOKENS = 4u;
 @compute @workgroup_size(lanes * subgroups)
 fn prefill(
   @builtin(workgroup_id) workgroup: vec3u,
+  @builtin(num_workgroups) workgroups: vec3u,
   @builtin(local_invocation_index) index: u32,
   @builtin(subgroup_invocation_id) lane: u32,
 ) {
-  let row = (workgroup.x * subgroups + index / lanes) * 2u * lanes + lane;
-  let token = workgroup.y * TOKENS;
+  let tile_index = workgroup_index(workgroup, workgroups);
+  let row = (tile_index % p.row_tiles * subgroups + index / lanes) * 2u * lanes + lane;
+  let token = tile_index / p.row_tiles * TOKENS;
+  if (token >= p.tokens) {
+    return;
+  }
   // Lanes past the last row, and tokens past the last, compute it again and write nothing: shuffles need every lane.
   let first_row = min(row, p.rows - 1u);
   let second_row = min(row + lanes, p.rows - 1u);

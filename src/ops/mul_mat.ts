@@ -14,6 +14,7 @@ import type { DeviceTraits, DeviceWeight, DispatchRequest, KernelCall, Op, Param
 import { cannotRun, columnsOf, rowsOf, shapeOf, shapeText, sizeOf } from './shape.ts';
 import { dotTolerance } from './tolerance.ts';
 import { weightUniforms } from './weight_uniforms.ts';
+import { workgroups } from './workgroups.ts';
 
 const name = 'mul_mat';
 
@@ -91,31 +92,36 @@ function outputShape(tokens: number, rows: number, { heads }: Params): Shape {
 
 function kernelCall(weight: DeviceWeight, chunk: number, tokens: number, device: DeviceTraits): KernelCall {
   const [stride, columns] = weight.shape;
-  const { rows } = weight.chunks[chunk]!;
-  const common = {
-    block: weight.type.toLowerCase(),
-    uniforms: [...weightUniforms(weight, chunk), stride, columns, tokens],
-    bindings: [{ role: 'x' }, { role: 'weight', chunk }, { role: 'output' }],
-  };
-  if (device.subgroupSize < 8 || columns % GROUP !== 0) {
-    return { ...common, kernel: name, workgroups: grid(rows, LANES, tokens, TOKENS) };
-  }
-  const lanes = device.subgroupSize;
-  if (tokens > 1) {
-    const subgroups = Math.max(1, Math.floor(32 / lanes));
-    return {
-      ...common,
-      kernel: 'mul_mat/prefill',
-      overrides: { lanes, subgroups },
-      workgroups: grid(rows, lanes * subgroups * ROWS_OF_LANE, tokens, TOKENS),
-    };
-  }
-  const { subgroups, splits } = decodeSplit(lanes, device);
+  const variant = variantFor(tokens, columns, device);
+  const rowTiles = Math.ceil(weight.chunks[chunk]!.rows / variant.rows);
   return {
-    ...common,
-    kernel: 'mul_mat/decode',
-    overrides: { lanes, subgroups, splits },
-    workgroups: grid(rows, ((lanes * subgroups) / splits) * ROWS_OF_LANE, 1, 1),
+    kernel: variant.kernel,
+    block: weight.type.toLowerCase(),
+    ...(variant.overrides ? { overrides: variant.overrides } : {}),
+    uniforms: [...weightUniforms(weight, chunk), stride, columns, tokens, rowTiles],
+    bindings: [{ role: 'x' }, { role: 'weight', chunk }, { role: 'output' }],
+    workgroups: workgroups(rowTiles * Math.ceil(tokens / variant.tokens), device),
+  };
+}
+
+/** A kernel with its overrides, and the rows and tokens of one of its workgroups. */
+interface Variant {
+  readonly kernel: string;
+  readonly overrides?: Readonly<Record<string, number>>;
+  readonly rows: number;
+  readonly tokens: number;
+}
+
+function variantFor(tokens: number, columns: number, device: DeviceTraits): Variant {
+  const lanes = device.subgroupSize;
+  if (lanes < 8 || columns % GROUP !== 0) return { kernel: name, rows: LANES, tokens: TOKENS };
+  if (tokens === 1) return decodeVariant(device);
+  const subgroups = Math.max(1, 32 / lanes);
+  return {
+    kernel: 'mul_mat/prefill',
+    overrides: { lanes, subgroups },
+    rows: lanes * subgroups * ROWS_OF_LANE,
+    tokens: TOKENS,
   };
 }
 
@@ -123,12 +129,12 @@ function kernelCall(weight: DeviceWeight, chunk: number, tokens: number, device:
  * Subgroups of 8 are a CPU's vector registers: few lanes run at once, and a row is best left whole. Wider ones are a GPU,
  * which runs more lanes than a weight has rows: there eight subgroups share each row.
  */
-function decodeSplit(lanes: number, device: DeviceTraits): { subgroups: number; splits: number } {
-  if (lanes === 8) return { subgroups: 4, splits: 1 };
+function decodeVariant(device: DeviceTraits): Variant {
+  const lanes = device.subgroupSize;
+  const kernel = 'mul_mat/decode';
+  if (lanes === 8) {
+    return { kernel, overrides: { lanes, subgroups: 4, splits: 1 }, rows: 4 * lanes * ROWS_OF_LANE, tokens: 1 };
+  }
   const splits = Math.max(1, Math.min(8, Math.floor(device.maxInvocationsPerWorkgroup / lanes)));
-  return { subgroups: splits, splits };
-}
-
-function grid(rows: number, rowsEach: number, tokens: number, tokensEach: number): readonly [number, number, number] {
-  return [Math.ceil(rows / rowsEach), Math.ceil(tokens / tokensEach), 1];
+  return { kernel, overrides: { lanes, subgroups: splits, splits }, rows: lanes * ROWS_OF_LANE, tokens: 1 };
 }
