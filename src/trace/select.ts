@@ -3,6 +3,7 @@
  * `{Q,K}cur-0`, and `!kq*` to leave out. Names hold no slashes, so `*` spans dots.
  */
 import picomatch from 'picomatch/posix.js';
+import { UsageError } from '../errors.ts';
 
 /** What a glob is matched against. */
 export interface Named {
@@ -17,6 +18,9 @@ export interface Named {
  */
 export function selects(globs: string | readonly string[]): (names: Named) => boolean {
   const list = (typeof globs === 'string' ? globs.split(/,(?![^{]*\})/) : globs).map((glob) => glob.trim());
+  if (list.includes('')) {
+    throw new UsageError("Cannot select tensors: an empty glob was given; say 'all', 'none' or such as 'l_out-*'");
+  }
   const wanted = list.filter((glob) => !glob.startsWith('!') && glob !== 'none').map(matcher);
   const unwanted = list.filter((glob) => glob.startsWith('!')).map((glob) => matcher(glob.slice(1)));
   const allWanted = wanted.length === 0 && !list.includes('none');
@@ -27,6 +31,8 @@ export function selects(globs: string | readonly string[]): (names: Named) => bo
   };
 }
 
+/** A name with brackets, such as `hidden_states[1]`, is also itself: a glob would take them for a set of letters. */
 function matcher(glob: string): (key: string) => boolean {
-  return picomatch(glob === 'all' ? '*' : glob, { dot: true, nonegate: true });
+  const test = picomatch(glob === 'all' ? '*' : glob, { dot: true, nonegate: true });
+  return (key) => key === glob || test(key);
 }
