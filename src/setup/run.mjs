@@ -17,15 +17,14 @@ const root = new URL('../../', import.meta.url);
 /** @param {string} path below the root */
 const at = (path) => fileURLToPath(new URL(path, root));
 
+const VITEST = [at('node_modules/vitest/vitest.mjs'), 'run', '--root', at('.')];
+const REPORTERS = ['--reporter', 'default', '--reporter', at('test/skipped_reporter.ts')];
+
 /** @type {Record<string, { args: string[], env?: Record<string, string>, browser?: true }>} */
 const COMMANDS = {
   start: { args: [at('dist/cli.js'), 'start'] },
-  test: { args: [at('node_modules/vitest/vitest.mjs'), 'run', '--root', at('.')], browser: true },
-  'test:full': {
-    args: [at('node_modules/vitest/vitest.mjs'), 'run', '--root', at('.')],
-    env: { LAYERSCOPE_FULL: '1' },
-    browser: true,
-  },
+  test: { args: [...VITEST, ...REPORTERS], browser: true },
+  'test:full': { args: [...VITEST, ...REPORTERS], env: { LAYERSCOPE_FULL: '1' }, browser: true },
   bench: { args: [at('test/bench/run.mjs')] },
 };
 
