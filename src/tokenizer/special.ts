@@ -12,17 +12,21 @@ export type Fragment = string | number;
 
 const byteLength = (text: string) => new TextEncoder().encode(text).length;
 
-/** C's isspace. */
+/** What C's isspace takes for whitespace. */
 const LEADING_SPACE = /^[ \t-\r]+/;
 
-/** Splits text at every place where `text` stands. */
+/** Splits text at every place where `text` stands, from the left; what is stripped after one hides none that begins in it. */
 function splitAt(fragment: string, text: string, id: number, stripsAfter: boolean): Fragment[] {
-  const parts = fragment.split(text);
-  return parts.flatMap((part, i) => {
-    const rest = i > 0 && stripsAfter ? part.replace(LEADING_SPACE, '') : part;
-    const kept = rest === '' ? [] : [rest];
-    return i > 0 ? [id, ...kept] : kept;
-  });
+  const fragments: Fragment[] = [];
+  let rest = fragment;
+  for (let at = rest.indexOf(text); at >= 0; at = rest.indexOf(text)) {
+    if (at > 0) fragments.push(rest.slice(0, at));
+    fragments.push(id);
+    rest = rest.slice(at + text.length);
+    if (stripsAfter) rest = rest.replace(LEADING_SPACE, '');
+  }
+  if (rest !== '') fragments.push(rest);
+  return fragments;
 }
 
 /** Cuts a text into fragments. User-defined tokens are always found; control and unknown ones where `special` is set. */
