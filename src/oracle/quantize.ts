@@ -18,11 +18,11 @@ export async function quantize(
   options: QuantizeOptions & { readonly bins?: string } = {},
 ): Promise<void> {
   await readableFile(input);
+  await writableFolder(output);
   const { bins, ...quantizeOptions } = options;
   const oracle = new OracleProcess({ bins: bins ?? null, session: { file: input, threads: 1, contextLength: null } });
   const partial = `${output}.${randomUUID()}.part`;
   try {
-    await writableFolder(output);
     const status = await oracle.call('quantizeModel', [input, partial], ftype, quantizeOptions);
     if (status !== 0) {
       throw new LayerscopeError(
