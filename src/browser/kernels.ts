@@ -5,10 +5,8 @@ import type { KernelText } from '../platform.ts';
 /** Where kernels come from: the URL of the folder `kernels`, or each text by its name, as in `blocks/q4_0`. */
 export type Kernels = string | URL | Readonly<Record<string, string>>;
 
-/** The folder `kernels` beside the package's `dist`; as far from `src/browser` as from `dist/browser`. */
-const besideThePackage = new URL('../../kernels/', import.meta.url);
-
-export function kernelText(kernels: Kernels = besideThePackage): KernelText {
+/** By default the folder `kernels` beside the package's `dist`; as far from `src/browser` as from `dist/browser`. */
+export function kernelText(kernels: Kernels = new URL('../../kernels/', import.meta.url)): KernelText {
   return typeof kernels === 'string' || kernels instanceof URL ? fetchedFrom(kernels) : takenFrom(kernels);
 }
 
