@@ -7,19 +7,13 @@
  *
  * Source: Vaswani et al. 2017, arXiv:1706.03762.
  */
-import {
-  type AttentionSizes,
-  attentionUniforms,
-  attentionWorkgroups,
-  kvHeadOf,
-  requireAttentionSizes,
-} from './attention.ts';
+import { type AttentionSizes, attentionCall, kvHeadOf, requireAttentionSizes } from './attention.ts';
 import type { Op, Shape } from './op.ts';
 import { cannotRun, columnsOf, shapeOf, shapeText } from './shape.ts';
 import { dotTolerance } from './tolerance.ts';
 
 const name = 'kq';
-/** Lanes of kq.wgsl, one per key. */
+/** Lanes of kq.wgsl and kq/broadcast.wgsl, one per key. */
 const LANES = 64;
 
 export const kq: Op = {
@@ -57,10 +51,8 @@ export const kq: Op = {
     const sizes = sizesOf(shapes);
     return [
       {
-        kernel: name,
-        uniforms: attentionUniforms(sizes),
+        ...attentionCall(name, sizes.nKeys, LANES, sizes, device),
         bindings: [{ role: 'q' }, { role: 'k' }, { role: 'output' }],
-        workgroups: attentionWorkgroups(sizes.nKeys, LANES, sizes, device),
       },
     ];
   },

@@ -7,19 +7,13 @@
  *
  * Source: Vaswani et al. 2017, arXiv:1706.03762.
  */
-import {
-  type AttentionSizes,
-  attentionUniforms,
-  attentionWorkgroups,
-  kvHeadOf,
-  requireAttentionSizes,
-} from './attention.ts';
+import { type AttentionSizes, attentionCall, kvHeadOf, requireAttentionSizes } from './attention.ts';
 import type { Op, Shape } from './op.ts';
 import { cannotRun, columnsOf, shapeOf, shapeText } from './shape.ts';
 import { dotTolerance } from './tolerance.ts';
 
 const name = 'kqv';
-/** Lanes of kqv.wgsl, one per dimension of a head. */
+/** Lanes of kqv.wgsl and kqv/broadcast.wgsl, one per dimension of a head. */
 const LANES = 32;
 
 export const kqv: Op = {
@@ -54,10 +48,8 @@ export const kqv: Op = {
     const sizes = sizesOf(shapes);
     return [
       {
-        kernel: name,
-        uniforms: attentionUniforms(sizes),
+        ...attentionCall(name, sizes.headDim, LANES, sizes, device),
         bindings: [{ role: 'x' }, { role: 'v' }, { role: 'output' }],
-        workgroups: attentionWorkgroups(sizes.headDim, LANES, sizes, device),
       },
     ];
   },

@@ -6,7 +6,7 @@
  * - reference: runs the op in f64, then `check`.
  * - webgpu: the same case on the device, then `check`, then compares it with the reference: the relative RMS error must be
  *   at most `op.tolerance(shapes)`, and NaN and infinities must stand in the same places. Laid out in two dimensions, as a
- *   grid of more than 65,535 workgroups is, it must give the same bits.
+ *   grid of more than 65,535 workgroups is, it must give the same bits; without subgroups it must be as near.
  *
  * `case.tensors` are by role (roles of kind tensor, tokens and cache), `case.weights` by role (`f32Weight(shape, values)`
  * or any OpWeight). Without an adapter the webgpu tests are skipped and say so.
@@ -53,6 +53,8 @@ export function onEveryBackend(title: string, op: Op, input: OpCase, check: Chec
     expect(relativeRmsError(found.data, wanted.data)).toBeLessThanOrEqual(op.tolerance(shapesOf(input)));
     const narrow = await runOp(op, input, { ...webgpu, traits: { maxWorkgroupsPerDimension: 3 } });
     expect(narrow.data).toEqual(found.data);
+    const without = await runOp(op, input, { ...webgpu, traits: { subgroupSize: 0 } });
+    expect(relativeRmsError(without.data, wanted.data)).toBeLessThanOrEqual(op.tolerance(shapesOf(input)));
   });
 }
 
