@@ -24,9 +24,6 @@ const MAX_KEYS = 65_536;
 /** A string array keeps an entry for each element, however short; a vocabulary has at most some 500,000. */
 const MAX_STRINGS = 1 << 22;
 
-/** Nothing in use nests arrays at all. */
-const MAX_DEPTH = 4;
-
 /** Shortest entry: the key's length and one byte of it, the type, a value of one byte. */
 const MIN_ENTRY_BYTES = 8 + 1 + 4 + 1;
 
@@ -51,7 +48,7 @@ export async function readMetadata(
     if (values.has(key)) throw cursor.error(`metadata key ${shown(key)} is there twice; convert the model again`);
     cursor.reading = `the value of ${shown(key)}`;
     await cursor.need(4);
-    const { type, value } = await readValue(cursor, cursor.u32(), 0);
+    const { type, value } = await readValue(cursor, cursor.u32());
     values.set(key, value);
     types.set(key, type);
   }
@@ -68,9 +65,9 @@ export async function readString(cursor: HeaderCursor, maxBytes = Number.POSITIV
   return cursor.text(length);
 }
 
-async function readValue(cursor: HeaderCursor, typeId: number, depth: number): Promise<Entry> {
+async function readValue(cursor: HeaderCursor, typeId: number): Promise<Entry> {
   if (typeId === STRING_ID) return { type: 'string', value: await readString(cursor) };
-  if (typeId === ARRAY_ID) return readArray(cursor, depth);
+  if (typeId === ARRAY_ID) return readArray(cursor);
   const type = scalarTypeById(typeId);
   if (!type) throw cursor.error(`${cursor.reading} has type ${typeId}; GGUF knows types 0 to 12`);
   await cursor.need(scalarTypes[type].bytes);
@@ -84,13 +81,12 @@ function readScalar(cursor: HeaderCursor, type: ScalarType): number | bigint | b
   return byte === 1;
 }
 
-async function readArray(cursor: HeaderCursor, depth: number): Promise<Entry> {
-  if (depth === MAX_DEPTH) throw cursor.error(`${cursor.reading} nests arrays more than ${MAX_DEPTH} deep`);
+async function readArray(cursor: HeaderCursor): Promise<Entry> {
   await cursor.need(12);
   const elementId = cursor.u32();
   const count = cursor.length();
   if (elementId === STRING_ID) return { type: 'string[]', value: await readStrings(cursor, count) };
-  if (elementId === ARRAY_ID) return readArrays(cursor, count, depth);
+  if (elementId === ARRAY_ID) throw cursor.error(`${cursor.reading} is an array of arrays, which nothing in use has`);
   const type = scalarTypeById(elementId);
   if (!type) throw cursor.error(`${cursor.reading} is an array of type ${elementId}; GGUF knows types 0 to 12`);
   await cursor.need(count * scalarTypes[type].bytes);
@@ -107,18 +103,6 @@ async function readStrings(cursor: HeaderCursor, count: number): Promise<readonl
     strings.push(cursor.text(length));
   }
   return strings;
-}
-
-async function readArrays(cursor: HeaderCursor, count: number, depth: number): Promise<Entry> {
-  refuseCount(cursor, count, 12);
-  const arrays: GgufArray[] = [];
-  let type: ValueType = 'array[]';
-  for (let i = 0; i < count; i++) {
-    const entry = await readArray(cursor, depth + 1);
-    type = `${entry.type}[]`;
-    arrays.push(entry.value as GgufArray);
-  }
-  return { type, value: arrays };
 }
 
 function refuseCount(cursor: HeaderCursor, count: number, minBytes: number): void {

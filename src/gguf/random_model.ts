@@ -9,7 +9,7 @@ import type { ByteSource } from '../platform.ts';
 import { type BlockTypeName, blockTypes } from './blocks/index.ts';
 import { bytesSource, joinBytes } from './bytes.ts';
 import { RandomBits, randomBlocks } from './random_blocks.ts';
-import { type GgufContent, ggufPieces, type TensorContent } from './writer.ts';
+import { type GgufContent, ggufPieces, type MetadataEntry, type TensorContent } from './writer.ts';
 
 export interface ModelShape {
   readonly nLayer: number;
@@ -101,7 +101,7 @@ const fileTypes: { readonly [T in BlockTypeName]: number } = {
 function metadata(options: RandomModelOptions): GgufContent['metadata'] {
   const { nEmbd, nHead, nLayer, type, seed } = options;
   const headDim = headDimOf(options);
-  const entries: Record<string, GgufContent['metadata'][string]> = {
+  const entries: Record<string, MetadataEntry> = {
     'general.architecture': ['string', 'llama'],
     'general.name': ['string', `random weights, ${nLayer} × ${nEmbd}, ${type}, seed ${seed}`],
     'general.file_type': ['u32', fileTypes[type]],

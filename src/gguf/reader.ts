@@ -218,7 +218,7 @@ function tensorInfo(source: ByteSource, claim: TensorClaim, dataStart: number, a
     new GgufError(`Cannot read ${shownName(name)} in ${source.name}: ${what}`, { file: source.name, tensor: name });
   const type = blockTypeName(claim.typeId);
   if (!type) {
-    const found = otherTypeNames.get(claim.typeId) ?? `number ${claim.typeId}, which ggml does not define`;
+    const found = otherTypeNames.get(claim.typeId) ?? `ggml's number ${claim.typeId}`;
     throw refuse(`its type is ${found}; supported types are ${blockTypeNames.join(', ')}`);
   }
   const block = blockTypes[type];

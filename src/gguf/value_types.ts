@@ -1,6 +1,7 @@
 /**
  * The types of GGUF's metadata values, with the number that stands for each in the file and its length in bytes.
- * An array's type is written `f32[]`, an array of arrays `f32[][]`. Source: ggml's docs/gguf.md.
+ * An array's type is written `f32[]`. Arrays of arrays, which docs/gguf.md allows, are refused, as llama.cpp does.
+ * Source: ggml's docs/gguf.md.
  */
 
 export const scalarTypes = {
@@ -22,8 +23,8 @@ export type ScalarType = keyof typeof scalarTypes;
 export const STRING_ID = 8;
 export const ARRAY_ID = 9;
 
-/** `u32`, `string`, `f32[]`, `string[][]` … */
-export type ValueType = ScalarType | 'string' | `${string}[]`;
+/** `u32`, `string`, `f32[]`, `string[]` … */
+export type ValueType = ScalarType | 'string' | `${ScalarType | 'string'}[]`;
 
 /** A metadata value. Whole numbers of 64 bits are numbers where that is exact, bigints otherwise. */
 export type GgufValue = number | bigint | boolean | string | GgufArray;
@@ -32,7 +33,6 @@ export type GgufArray =
   | readonly string[]
   | readonly boolean[]
   | readonly (number | bigint)[]
-  | readonly GgufArray[]
   | Uint8Array
   | Int8Array
   | Uint16Array

@@ -24,12 +24,14 @@ export interface TensorContent {
   data(): Iterable<Uint8Array> | AsyncIterable<Uint8Array>;
 }
 
+/** A metadata value with the type it is stored as: `['u32', 22]`, `['string[]', tokens]`. */
+export type MetadataEntry = readonly [type: ValueType, value: GgufValue];
+
 export interface GgufContent {
   readonly version?: 2 | 3;
   /** Of tensor data, in bytes; 32 unless given, and then `general.alignment` is written too. */
   readonly alignment?: number;
-  /** Key → type and value: `['u32', 22]`, `['string[]', tokens]`. */
-  readonly metadata: Readonly<Record<string, readonly [type: ValueType, value: GgufValue]>>;
+  readonly metadata: Readonly<Record<string, MetadataEntry>>;
   readonly tensors: readonly TensorContent[];
 }
 
@@ -163,7 +165,7 @@ class HeaderBuilder {
 
   value(type: ValueType, value: GgufValue): void {
     if (type === 'string') this.string(String(value));
-    else if (type.endsWith('[]')) this.#array(type.slice(0, -2) as ValueType, value as GgufArray);
+    else if (type.endsWith('[]')) this.#array(type.slice(0, -2) as ScalarType | 'string', value as GgufArray);
     else this.scalar(type as ScalarType, value as Scalar);
   }
 
@@ -172,7 +174,7 @@ class HeaderBuilder {
     put[type](this.#view, at, value);
   }
 
-  #array(type: ValueType, values: GgufArray): void {
+  #array(type: ScalarType | 'string', values: GgufArray): void {
     this.scalar('u32', typeId(type));
     this.scalar('u64', values.length);
     for (const value of values) this.value(type, value);

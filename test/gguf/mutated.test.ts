@@ -61,7 +61,6 @@ const everyType: GgufContent['metadata'] = {
   flags: ['bool[]', [true, false, true]],
   wide: ['u64[]', [1, 2n ** 60n]],
   texts: ['string[]', ['a', '', 'ccc']],
-  nested: ['u32[][]', [Uint32Array.of(1), Uint32Array.of(2, 3)]],
 };
 
 type Random = () => number;

@@ -43,7 +43,6 @@ describe.each([2, 3] as const)('a file of version %d', (version) => {
       'u16[]': ['u16[]', Uint16Array.of(1, 65_535)],
       'bool[]': ['bool[]', [true, false]],
       'i64[]': ['i64[]', [-1, 2n ** 62n]],
-      'string[][]': ['string[][]', [['a'], [], ['b', 'c']]],
     };
     const file = await read(await bytesOf({ ...small, version, metadata }));
     expect(file.version).toBe(version);
@@ -162,10 +161,7 @@ describe('a file that cannot be right is refused', () => {
     'an array of 2^63 strings': [oneKey(arrayType, stringType, huge), /the value of "k" claims/],
     'an array of 2^63 numbers': [oneKey(arrayType, u32, huge), /ends within the value of "k"/],
     'an array of 2^63 bools': [oneKey(arrayType, 7, huge), /ends within the value of "k"/],
-    'arrays of arrays of arrays …': [
-      oneKey(arrayType, ...Array.from({ length: 20 }, () => [arrayType, 1n] as const).flat()),
-      /nests arrays more than 4 deep/,
-    ],
+    'arrays of arrays': [oneKey(arrayType, ...Array(50).fill([arrayType, 1n]).flat()), /"k" is an array of arrays/],
     'an unknown value type': [oneKey(13), /"k" has type 13/],
     'an unknown element type': [oneKey(arrayType, 99, 1n), /array of type 99/],
     'a bool of 2': [oneKey(7, 2), /a bool of value 2/],
@@ -189,7 +185,7 @@ describe('a file that cannot be right is refused', () => {
       oneTensor([256n], 22, 0n),
       /Cannot read t in m.gguf: its type is IQ2_S; supported types are F32, F16/,
     ],
-    'a type nobody knows': [oneTensor([256n], 77, 0n), /number 77, which ggml does not define/],
+    'a type nobody knows': [oneTensor([256n], 77, 0n), /its type is ggml's number 77; supported types/],
     'a name that would move the cursor': [two('\x1b[2J', 'a', 0n), /within "\\u001b\[2J"/],
   };
 
@@ -218,6 +214,22 @@ describe('a file that cannot be right is refused', () => {
     await expect(read(await bytesOf({ metadata, tensors: [] }))).rejects.toThrow(
       /one of 3 parts.*llama-gguf-split --merge/,
     );
+  });
+
+  test('a header that is long enough to hold its claims, in a file of a terabyte', async () => {
+    const start = oneKey(arrayType, 0, 2n ** 39n);
+    const reads: number[] = [];
+    const source = {
+      name: 'm.gguf',
+      size: 2 ** 40,
+      async read(_: number, length: number) {
+        reads.push(length);
+        return padded(start, length);
+      },
+      async close() {},
+    };
+    await expect(readGguf(source)).rejects.toThrow(/header is longer than 64 MiB, at the value of "k"/);
+    expect(reads).toEqual([1 << 20]);
   });
 
   test('a file cut short anywhere', async () => {
