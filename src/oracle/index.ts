@@ -85,7 +85,7 @@ export function llamaCpp(model: string | { readonly name: string }, options: Lla
     greedy: (ids, n) => call('greedy', ids, n),
     time: (what) => call('time', what),
     versions: () => oracle.call('versions'),
-    close: () => oracle.close(),
+    close: async () => oracle.close(),
   };
 }
 

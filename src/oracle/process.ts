@@ -38,7 +38,8 @@ interface Running {
 
 export class OracleProcess {
   readonly #options: OpenOptions;
-  #opened: Promise<Running> | undefined;
+  #running: Running | undefined;
+  #opened: Promise<unknown> | undefined;
   #nextId = 0;
 
   constructor(options: OpenOptions) {
@@ -47,29 +48,23 @@ export class OracleProcess {
 
   /** Calls in the child, which is started where it does not run. */
   async call<K extends keyof Calls>(call: K, ...args: Parameters<Calls[K]>): Promise<ReturnType<Calls[K]>> {
-    this.#opened ??= this.#open();
-    const running = await this.#opened;
+    if (!this.#running) {
+      this.#running = this.#start();
+      this.#opened = this.#ask(this.#running, 'open', [this.#options]);
+    }
+    const running = this.#running;
+    try {
+      await this.#opened;
+    } catch (error) {
+      if (this.#running === running) this.close();
+      throw error;
+    }
     return (await this.#ask(running, call, args)) as ReturnType<Calls[K]>;
   }
 
-  async close(): Promise<void> {
-    const opened = this.#opened;
-    this.#opened = undefined;
-    const running = await opened?.catch(() => undefined);
-    running?.child.kill('SIGKILL');
-  }
-
-  async #open(): Promise<Running> {
-    let running: Running | undefined;
-    try {
-      running = this.#start();
-      await this.#ask(running, 'open', [this.#options]);
-      return running;
-    } catch (error) {
-      running?.child.kill('SIGKILL');
-      this.#opened = undefined;
-      throw error;
-    }
+  close(): void {
+    this.#running?.child.kill('SIGKILL');
+    this.#running = undefined;
   }
 
   #start(): Running {
@@ -83,7 +78,7 @@ export class OracleProcess {
     });
     const running: Running = { child, log, waiting: new Map(), exited: false };
     child.on('message', (reply: Reply) => this.#settle(running, reply));
-    child.on('error', (cause) => this.#fail(running, `did not start: ${cause.message}`));
+    child.on('error', (cause) => this.#fail(running, `failed: ${cause.message}`));
     child.on('exit', (code, signal) =>
       this.#fail(running, signal ? `was ended by ${signal}` : `ended with code ${code}`),
     );
@@ -115,7 +110,7 @@ export class OracleProcess {
   #fail(running: Running, what: string): void {
     if (running.exited) return;
     running.exited = true;
-    this.#opened = undefined;
+    if (this.#running === running) this.#running = undefined;
     const file = this.#options.session?.file;
     for (const { call, logged, reject } of running.waiting.values()) {
       const message =

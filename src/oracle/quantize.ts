@@ -34,7 +34,7 @@ export async function quantize(
     await rename(partial, output);
   } finally {
     await rm(partial, { force: true });
-    await oracle.close();
+    oracle.close();
   }
 }
 

@@ -10,6 +10,7 @@ import {
   oracleAvailable,
   quantize,
 } from '../../src/oracle/index.ts';
+import { OracleProcess } from '../../src/oracle/process.ts';
 import { seeded } from '../seeded.ts';
 import { type Shape, writeRandomModel } from './random_model.ts';
 
@@ -199,6 +200,19 @@ describe.skipIf(missing !== null)(`llama.cpp${missing === null ? '' : ` (skipped
       const last = logits.data.subarray(-276);
       expect((await oracle.greedy(IDS, 3))[0]).toBe(last.indexOf(Math.max(...last)));
     });
+  });
+
+  it('fails what was under way on close, and starts again', async () => {
+    const session = { file, threads: 1, contextLength: null };
+    const oracleProcess = new OracleProcess({ bins: null, session });
+    const before = await oracleProcess.call('greedy', IDS, 1);
+    const underWay = expect(oracleProcess.call('greedy', IDS, 200)).rejects.toThrow(
+      /^Cannot finish greedy on .*: the process of llama.cpp /,
+    );
+    oracleProcess.close();
+    expect(await oracleProcess.call('greedy', IDS, 1)).toEqual(before);
+    await underWay;
+    oracleProcess.close();
   });
 
   it('times prefill and decode', async () => {
