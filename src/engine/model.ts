@@ -5,17 +5,21 @@ import { blockTypes } from '../gguf/blocks/index.ts';
 import { type GgufFile, readGguf } from '../gguf/reader.ts';
 import { type LlamaConfig, llamaConfig } from '../llama/config.ts';
 import { forward } from '../llama/forward.ts';
+import { NameIndex } from '../llama/names.ts';
 import { checkWeights } from '../llama/weights.ts';
+import { sizeOf } from '../ops/shape.ts';
 import type { Step } from '../ops/step.ts';
 import type { ByteSource, Platform } from '../platform.ts';
 import { applyChat, type ChatMessage, encodeChat } from '../tokenizer/chat.ts';
 import { createTokenizer, type Tokenizer } from '../tokenizer/tokenizer.ts';
+import { selects } from '../trace/select.ts';
 import { Tensor } from '../trace/tensor.ts';
 import type { Manifest } from '../trace/trace.ts';
 import { version } from '../version.ts';
 import type { Backend } from './backend.ts';
 import { referenceBackend } from './reference.ts';
 import { DEFAULT_BUDGET, Run, type RunOptions } from './run.ts';
+import { outputShapes } from './shapes.ts';
 import type { Transform } from './transforms.ts';
 import { webgpuBackend } from './webgpu/backend.ts';
 import { ggufWeights, type WeightSource } from './weight_store.ts';
@@ -69,7 +73,7 @@ export class Model {
   /** Every step of a pass, in order. */
   readonly steps: readonly Step[];
   readonly #parts: ModelParts;
-  #sha256: Promise<string> | null = null;
+  #sha256: string | null = null;
 
   constructor(parts: ModelParts) {
     this.#parts = parts;
@@ -141,15 +145,35 @@ export class Model {
     return new Model({ ...this.#parts, transforms: [...this.#parts.transforms, ...transforms], steps });
   }
 
+  /** How many tensors a trace of these tokens holds, and how many values of those that `select` picks. */
+  traceSize(
+    tokens: readonly number[],
+    select: string | readonly string[] = 'all',
+  ): { tensors: number; values: number } {
+    const isChosen = selects(select);
+    const names = new NameIndex(this.steps.map(({ name }) => name));
+    let values = 0;
+    let passes = 0;
+    for (let nPast = 0; nPast < tokens.length; nPast += this.maxPassTokens, passes++) {
+      const pass = { nPast, nTokens: Math.min(this.maxPassTokens, tokens.length - nPast) };
+      const shapes = outputShapes(this.steps, pass, (name) => this.#parts.weights.info(name)?.shape);
+      for (const { name } of this.steps) {
+        if (isChosen({ name, ...names.aliases(name) })) values += sizeOf(shapes.get(name) ?? []);
+      }
+    }
+    return { tensors: passes * this.steps.length, values };
+  }
+
   /** Begins a run over a text or token ids. Nothing is computed until it is moved. */
   start(input: string | readonly number[], options: StartOptions = {}): Run {
     const tokens = typeof input === 'string' ? this.tokenize(input, options) : input;
-    this.#checkTokens(tokens);
+    this.checkTokens(tokens);
     const session = this.backend.session(options.budget ?? DEFAULT_BUDGET);
     return new Run(this, tokens, session, options);
   }
 
-  #checkTokens(tokens: readonly number[]): void {
+  /** Throws UsageError where a run over these tokens cannot begin. */
+  checkTokens(tokens: readonly number[]): void {
     const { nVocab, nCtx } = this.config;
     if (tokens.length === 0) {
       throw new UsageError(`Cannot run ${this.name}: the prompt is empty; give some text, or let it begin with BOS`);
@@ -165,8 +189,8 @@ export class Model {
     }
   }
 
-  /** What makes an experiment this one and no other; see the trace file's manifest. */
-  manifest(run: Run): Manifest {
+  /** What makes an experiment this one and no other. Holds the file's sha256 once `sha256()` was awaited. */
+  manifest(tokens: readonly number[]): Manifest {
     const { backend, transforms, gguf } = this.#parts;
     const types = new Set([...gguf.tensors.values()].map(({ type }) => type));
     return {
@@ -175,9 +199,10 @@ export class Model {
       file: this.name,
       architecture: 'llama',
       quantisation: [...types].filter((type) => type in blockTypes).join(' '),
-      tokens: [...run.tokens],
-      pieces: run.pieces,
-      bos: run.tokens[0] === this.tokenizer.bos,
+      ...(this.#sha256 ? { model: this.#sha256 } : {}),
+      tokens: [...tokens],
+      pieces: tokens.map((token) => this.tokenizer.piece(token)),
+      bos: tokens[0] === this.tokenizer.bos,
       backend: backend.name,
       adapter: backend.adapter,
       precision: backend.name === 'reference' ? 'f64' : 'f32',
@@ -185,9 +210,9 @@ export class Model {
     };
   }
 
-  /** sha256 of the whole model file, computed once. */
-  sha256(): Promise<string> {
-    this.#sha256 ??= fileSha256(this.gguf.source);
+  /** sha256 of the whole model file, 64 hexadecimal digits; read once, then part of every manifest. */
+  async sha256(): Promise<string> {
+    this.#sha256 ??= await fileSha256(this.gguf.source);
     return this.#sha256;
   }
 

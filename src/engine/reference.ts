@@ -7,7 +7,7 @@ import type { ReferenceInputs, Shape, Values, WeightRows } from '../ops/op.ts';
 import { sizeOf } from '../ops/shape.ts';
 import type { Step } from '../ops/step.ts';
 import { type Statistics, statisticsOf } from '../trace/statistics.ts';
-import type { Backend, ExecuteRequest, Output, PassState, Session } from './backend.ts';
+import type { Backend, ExecuteRequest, Observed, Output, PassState, Session } from './backend.ts';
 import { opOf, outputShapes } from './shapes.ts';
 import { hostWeight, type WeightSource } from './weight_store.ts';
 
@@ -78,8 +78,7 @@ class ReferenceSession implements Session {
   async execute(request: ExecuteRequest): Promise<number> {
     const { pass, steps, observed } = request;
     outputShapes(steps, pass, (name) => this.#weights.info(name)?.shape);
-    const kept = this.#passes.get(pass.index) ?? new Map<string, Kept>();
-    this.#passes.set(pass.index, kept);
+    const kept = this.#passes.get(pass.index) ?? this.#begin(pass.index, observed);
     let done = request.from;
     for (; done < request.to; done++) {
       if (request.signal?.aborted) break;
@@ -92,7 +91,6 @@ class ReferenceSession implements Session {
       if (step.writes) this.#append(step.writes, pass, output);
       await request.onDone?.(done + 1);
     }
-    if (done === steps.length) this.#release(pass.index, observed);
     return done;
   }
 
@@ -160,15 +158,18 @@ class ReferenceSession implements Session {
     return { shape: [length, ...shape], data };
   }
 
-  /** At the end of a pass: lets go what nobody chose, and the oldest passes beyond the budget. */
-  #release(pass: number, observed: ExecuteRequest['observed']): void {
-    const kept = this.#passes.get(pass);
-    for (const name of [...(kept?.keys() ?? [])]) if (!observed.values(name)) kept?.delete(name);
-    for (const [index, values] of this.#passes) {
-      if (this.usage().bytes <= this.#budget || index === pass) break;
-      this.#dropped += values.size;
-      this.#passes.delete(index);
+  /** A new pass. Earlier ones keep what was chosen, and beyond the budget the oldest go. */
+  #begin(pass: number, observed: Observed): Map<string, Kept> {
+    for (const [index, before] of this.#passes) {
+      for (const name of [...before.keys()]) if (!observed.values(name)) before.delete(name);
+      if (this.usage().bytes > this.#budget) {
+        this.#dropped += before.size;
+        this.#passes.delete(index);
+      }
     }
+    const kept = new Map<string, Kept>();
+    this.#passes.set(pass, kept);
+    return kept;
   }
 
   has(pass: number, name: string): boolean {

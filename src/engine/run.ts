@@ -58,7 +58,7 @@ export class Run {
   readonly steps: readonly Step[];
   readonly sampled: Sampled[] = [];
   readonly #tokens: number[];
-  readonly #promptLength: number;
+  #promptLength: number;
   readonly #session: Session;
   readonly #names: NameIndex;
   readonly #options: RunOptions;
@@ -191,6 +191,15 @@ export class Run {
         if ((options.stopAtEnd ?? true) && this.model.tokenizer.ends.has(sampled.token)) break;
         if (this.#tokens.length >= this.model.config.nCtx) break;
       }
+    });
+  }
+
+  /** Adds tokens to the text; the next move runs them. */
+  append(tokens: readonly number[]): Promise<Run> {
+    return this.#exclusive(async () => {
+      this.model.checkTokens([...this.#tokens, ...tokens]);
+      this.#tokens.push(...tokens);
+      this.#promptLength = this.#tokens.length;
     });
   }
 

@@ -28,7 +28,7 @@ export class RunTrace implements Trace {
   }
 
   get manifest(): Manifest {
-    return this.#run.model.manifest(this.#run);
+    return this.#run.model.manifest(this.#run.tokens);
   }
 
   get end(): EndRecord {
@@ -65,6 +65,14 @@ export class RunTrace implements Trace {
       const statistics = this.#session.statistics(pass.index, step.name);
       if (statistics) this.#rows.push(this.#row(step, pass, statistics));
     }
+  }
+
+  /** Sends every row to a sink, with the values that are still kept, and gives what comes after the last row. */
+  async writeTo(sink: RowSink): Promise<EndRecord> {
+    for (const row of this.#rows) {
+      await sink.append(row, row.hasValues ? await this.values(row) : undefined);
+    }
+    return this.end;
   }
 
   /** Sends rows not sent yet to a sink, with the values of what was chosen. */

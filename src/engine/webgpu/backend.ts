@@ -24,9 +24,8 @@ import { Waiter } from './wait.ts';
 const MAX_PASS_TOKENS = 512;
 
 export function webgpuBackend(gpu: Gpu, kernels: KernelText, source: WeightSource): Backend {
-  const linker = new KernelLinker(gpu, kernels);
+  const { linker, health } = deviceContext(gpu, kernels);
   const weights = new DeviceWeights(gpu, source);
-  const health = new DeviceHealth(gpu.device);
   const { vendor, architecture, device, description } = gpu.adapter.info;
   return {
     name: 'webgpu',
@@ -38,6 +37,23 @@ export function webgpuBackend(gpu: Gpu, kernels: KernelText, source: WeightSourc
     session: (budget) => new WebgpuSession({ gpu, linker, weights, health, source }, budget),
     close: () => weights.destroy(),
   };
+}
+
+interface DeviceContext {
+  readonly linker: KernelLinker;
+  readonly health: DeviceHealth;
+}
+
+const contexts = new WeakMap<Gpu, DeviceContext>();
+
+/** What every model on a device shares: kernels are compiled once. */
+function deviceContext(gpu: Gpu, kernels: KernelText): DeviceContext {
+  let context = contexts.get(gpu);
+  if (!context) {
+    context = { linker: new KernelLinker(gpu, kernels), health: new DeviceHealth(gpu.device) };
+    contexts.set(gpu, context);
+  }
+  return context;
 }
 
 /** What the sessions of one model share. */
