@@ -9,6 +9,7 @@ import { Message, type RecordBatch, RecordBatchReader, Schema } from 'apache-arr
 import { type FileBlock, Footer } from 'apache-arrow/ipc/metadata/file';
 import { TraceError } from '../errors.ts';
 import type { ByteSource } from '../platform.ts';
+import { checkBatch, checkFooter } from './arrow_claims.ts';
 import { COLUMNS, END_NAME, MANIFEST_KEY, rowOf } from './arrow_schema.ts';
 import { type EndRecord, type Manifest, RowTrace, type TraceParts, type TraceRow } from './trace.ts';
 
@@ -17,8 +18,6 @@ const MAGIC = 'ARROW1';
 const TAIL_BYTES = 10;
 /** Magic, padding, footer length, magic. */
 const LEAST_BYTES = 8 + TAIL_BYTES;
-/** What a footer needs for each batch: an offset, and two lengths. */
-const BLOCK_BYTES = 24;
 
 /** A trace in a file. Close it when done; what was read stays valid. */
 export class ArrowTrace extends RowTrace {
@@ -71,9 +70,10 @@ async function indexedRows(file: BatchFile): Promise<Rows | null> {
   if (last.numRows !== 1 || cellOf(last, 0, 'name') !== END_NAME) return null;
   const index = endOf(String(cellOf(last, 0, 'step')), file.source.name);
   if (index.rows.length !== file.count - 1) return null;
-  const rows = index.rows.map((cells) => {
+  const rows = index.rows.map((cells, batch) => {
     const byName = new Map(COLUMNS.map(({ name }, i) => [name, cells[i] ?? null]));
-    return rowOf((column) => byName.get(column), cells[COLUMNS.length] === true);
+    const hasValues = cells[COLUMNS.length] === true;
+    return decoded(file.source.name, `row ${batch}`, () => rowOf((column) => byName.get(column) ?? null, hasValues));
   });
   return { rows, places: new Map(rows.map((row, batch) => [row, { batch, row: 0 }])), end: index.end };
 }
@@ -90,8 +90,9 @@ async function scannedRows(file: BatchFile): Promise<Rows> {
         continue;
       }
       const hasValues = cellOf(batch, row, 'values') !== null;
+      const cells = (column: string) => cellOf(batch, row, column);
       places.set(
-        rowOf((column) => cellOf(batch, row, column), hasValues),
+        decoded(file.source.name, `row ${row} of batch ${at}`, () => rowOf(cells, hasValues)),
         { batch: at, row },
       );
     }
@@ -123,8 +124,10 @@ class BatchFile {
     if (missing.length > 0) {
       throw broken(source.name, `it is an Arrow file but no trace: it has no column ${missing.join(', ')}`);
     }
-    const blocks = [...footer.recordBatches()];
-    const dictionaries = [...footer.dictionaryBatches()];
+    const { blocks, dictionaries } = decoded(source.name, 'its footer', () => ({
+      blocks: [...footer.recordBatches()],
+      dictionaries: [...footer.dictionaryBatches()],
+    }));
     for (const block of [...blocks, ...dictionaries]) mustBeInside(block, source);
     const preamble = [schemaMessage(schema)];
     for (const block of dictionaries) preamble.push(await readBlock(source, block));
@@ -136,8 +139,10 @@ class BatchFile {
   }
 
   async batch(index: number): Promise<RecordBatch> {
-    const bytes = await readBlock(this.source, this.#blocks[index] as FileBlock);
+    const block = this.#blocks[index] as FileBlock;
+    const bytes = await readBlock(this.source, block);
     return decoded(this.source.name, `batch ${index}`, () => {
+      checkBatch(bytes.subarray(0, block.metaDataLength), block.bodyLength);
       const reader = RecordBatchReader.from([...this.#preamble, bytes]);
       const { value } = reader.next();
       if (!value || value.numCols !== this.schema.fields.length) throw new Error('it holds no record batch');
@@ -160,12 +165,9 @@ async function readFooter(source: ByteSource): Promise<Footer> {
     throw broken(name, `its footer claims ${length} bytes of the file's ${size}`);
   }
   const bytes = await source.read(size - TAIL_BYTES - length, length);
-  return decoded(name, 'the footer', () => {
-    const footer = Footer.decode(bytes);
-    if ((footer.numRecordBatches + footer.numDictionaries) * BLOCK_BYTES > length) {
-      throw new Error(`${footer.numRecordBatches} batches do not fit into it`);
-    }
-    return footer;
+  return decoded(name, 'its footer', () => {
+    checkFooter(bytes);
+    return Footer.decode(bytes);
   });
 }
 

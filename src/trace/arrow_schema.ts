@@ -14,6 +14,9 @@ export const MANIFEST_KEY = 'layerscope.manifest';
  */
 export const END_NAME = '__end__';
 
+/** ggml has four axes; no tensor that we know has more than this. */
+const MAX_AXES = 16;
+
 export type Cell = string | number | null | readonly string[] | readonly number[];
 
 export interface Column {
@@ -83,7 +86,11 @@ export function rowOf(cell: (column: string) => unknown, hasValues: boolean): Tr
   const number = (column: string) => Number(cell(column));
   const textOrNull = (column: string) => (cell(column) === null ? null : text(column));
   const numberOrNull = (column: string) => (cell(column) === null ? null : number(column));
-  const list = (column: string) => [...(cell(column) as Iterable<unknown>)];
+  const list = (column: string) => {
+    const items = cell(column) as Iterable<unknown> & { readonly length: number };
+    if (!(items?.length <= MAX_AXES)) throw new RangeError(`its ${column} is no list of at most ${MAX_AXES}`);
+    return [...items];
+  };
   return {
     run: text('run'),
     seq: number('seq'),

@@ -1,4 +1,4 @@
-import { RecordBatch, RecordBatchReader, Table, tableFromIPC, tableToIPC } from 'apache-arrow';
+import { RecordBatchReader, Table, tableFromIPC, tableToIPC } from 'apache-arrow';
 import polars from 'nodejs-polars';
 import { describe, expect, it } from 'vitest';
 import { TraceError } from '../../src/errors.ts';
@@ -234,7 +234,7 @@ describe('a broken Arrow file', () => {
     const bytes = await arrowBytesOf(manifest, items().slice(0, 3), end);
     const random = seeded(6);
     let refused = 0;
-    for (let trial = 0; trial < 2000; trial++) {
+    for (let trial = 0; trial < 600; trial++) {
       const mutant = bytes.slice();
       // The footer and the last batch decide what is read; half of the changes go there.
       const from = trial % 2 ? 0 : Math.floor(bytes.length * 0.6);
@@ -247,7 +247,7 @@ describe('a broken Arrow file', () => {
         refused++;
       }
     }
-    expect(refused).toBeGreaterThan(200);
+    expect(refused).toBeGreaterThan(100);
   });
 });
 

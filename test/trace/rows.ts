@@ -41,7 +41,7 @@ export async function arrowBytesOf(
   const writer = new ArrowTraceWriter({ write: async (bytes) => void pieces.push(bytes.slice()) }, manifest);
   for (const { row, values } of tensors) await writer.append(row, values);
   await writer.end(end);
-  return Buffer.concat(pieces);
+  return new Uint8Array(Buffer.concat(pieces));
 }
 
 /** Bytes as a file; counts what is read. */
