@@ -44,12 +44,13 @@ export function tokenBytes(vocab: Vocab): (id: number) => Uint8Array {
 
 /** The bytes of a word written in the byte alphabet; a character outside it is itself. */
 function bytesOfWord(word: string): Uint8Array {
-  return Uint8Array.from(
-    [...word].flatMap((character) => {
-      const byte = BYTE_OF.get(character);
-      return byte === undefined ? [...utf8.encode(character)] : [byte];
-    }),
-  );
+  const bytes: number[] = [];
+  for (const character of word) {
+    const byte = BYTE_OF.get(character);
+    if (byte === undefined) bytes.push(...utf8.encode(character));
+    else bytes.push(byte);
+  }
+  return Uint8Array.from(bytes);
 }
 
 /** Bytes as text in which every character is whole, and a byte that belongs to none shows as `<0xE3>`. */

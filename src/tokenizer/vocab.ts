@@ -149,10 +149,17 @@ function describe(value: unknown): string {
   return typeof value === 'string' ? JSON.stringify(value) : String(value);
 }
 
-/** Spellings in order of id, and ids by spelling; an empty spelling gets the stand-in that llama.cpp gives it. */
+/**
+ * Spellings in order of id, and ids by spelling. llama.cpp reads them as C strings, which end at U+0000, and gives an empty
+ * one a stand-in; so no token spells U+0000 but the byte.
+ */
 function readTexts(keys: Keys): { texts: string[]; ids: Map<string, number> } {
   const key = 'tokenizer.ggml.tokens';
-  const texts = keys.strings(key).map((text, id) => (text === '' ? `[EMPTY_${id}]` : text));
+  const texts = keys.strings(key).map((given, id) => {
+    const end = given.indexOf('\0');
+    const text = end < 0 ? given : given.slice(0, end);
+    return text === '' ? `[EMPTY_${id}]` : text;
+  });
   if (texts.length === 0) throw keys.broken(key, 'is empty');
   const ids = new Map<string, number>();
   for (const [id, text] of texts.entries()) {

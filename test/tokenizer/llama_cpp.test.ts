@@ -103,7 +103,7 @@ describe.skipIf(missing !== null)(
       expect(await differences(tokenizer, oracle, texts)).toEqual([]);
     });
 
-    it('gives the same bytes for each token, and the same text for all', async () => {
+    it('gives the same bytes for each token', async () => {
       for (const content of [spmMetadata(), bpeMetadata('llama-bpe')]) {
         const { tokenizer, oracle } = await both(content);
         const ids = Array.from({ length: tokenizer.vocabSize }, (_, id) => id);
@@ -127,15 +127,18 @@ describe.skipIf(missing !== null)(
   },
 );
 
-/** The last that has a meaning is U+323AF in Unicode 15.1, U+33479 in 17; above, tags and private use are sampled. */
+/**
+ * In a full run every code point up to the last that has a meaning (U+323AF in Unicode 15.1, U+33479 in 17); else those
+ * that are easily taken for another kind, and a sample. Above, tags and private use are sampled.
+ */
 function codePoints(): string[] {
   const random = seeded(15_01);
-  const last = 0x33480;
-  const low = isFull
-    ? Array.from({ length: last }, (_, c) => c)
-    : Array.from({ length: 6_000 }, () => Math.floor(random() * last));
-  const high = Array.from({ length: isFull ? 4_000 : 200 }, () => last + Math.floor(random() * (0x110000 - last)));
-  return [...low, ...high].filter((c) => c > 0 && !(c >= 0xd800 && c < 0xe000)).map((c) => String.fromCodePoint(c));
+  const end = 0x33480;
+  const all = Array.from({ length: end }, (_, c) => c).filter((c) => c < 0xd800 || c >= 0xe000);
+  const isTelling = (c: number) => /[\p{N}\p{P}\p{Z}\p{Cc}\p{Cf}]/u.test(String.fromCodePoint(c));
+  const low = isFull ? all : all.filter((c) => isTelling(c) || random() < 0.02);
+  const high = Array.from({ length: isFull ? 4_000 : 200 }, () => end + Math.floor(random() * (0x110000 - end)));
+  return [...low, ...high].map((c) => String.fromCodePoint(c));
 }
 
 const batches = (items: readonly string[]): string[][] =>

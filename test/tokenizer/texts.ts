@@ -55,7 +55,7 @@ const upTo = (random: Random, n: number) => Math.floor(random() * n);
 const codePoint = (random: Random): string => {
   const limit = pick(random, [0x80, 0x250, 0x3000, 0x10000, 0x20000, 0x110000]);
   const c = upTo(random, limit);
-  return c >= 0xd800 && c < 0xe000 ? '\ufffd' : String.fromCodePoint(c === 0 ? 1 : c);
+  return c >= 0xd800 && c < 0xe000 ? '\ufffd' : String.fromCodePoint(c);
 };
 
 const repeat = (random: Random, most: number, part: () => string) =>
@@ -74,7 +74,7 @@ function part(random: Random, special: readonly string[]): string {
     () => repeat(random, 9, () => String(upTo(random, 10))),
     () => pick(random, EMOJI),
     () => pick(random, MARKS),
-    () => String.fromCharCode(1 + upTo(random, 31)),
+    () => String.fromCharCode(upTo(random, 32)),
     () => codePoint(random),
     () => repeat(random, 8, () => codePoint(random)),
     () => repeat(random, 8, () => String.fromCharCode(0x20 + upTo(random, 0x5f))),
