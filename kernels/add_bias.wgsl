@@ -3,7 +3,7 @@
 //   x, y    [token, embd]  f32  embd may be several axes, for instance head and dim
 //   weight  [embd]         f32  the bias of a projection
 //
-// One lane per element.
+// Four elements per lane.
 // use: workgroup_index
 
 struct Params {
@@ -16,7 +16,7 @@ struct Params {
 @group(0) @binding(2) var<storage, read> weight: array<f32>;
 @group(0) @binding(3) var<storage, read_write> y: array<f32>;
 
-const LANES = 256u;
+const LANES = 64u;
 
 @compute @workgroup_size(LANES)
 fn add_bias(
@@ -24,9 +24,8 @@ fn add_bias(
   @builtin(num_workgroups) groups: vec3u,
   @builtin(local_invocation_index) lane: u32,
 ) {
-  let i = workgroup_index(group, groups) * LANES + lane;
-  if (i >= p.count) {
-    return;
+  let first = workgroup_index(group, groups) * 4u * LANES + lane;
+  for (var i = first; i < min(first + 4u * LANES, p.count); i += LANES) {
+    y[i] = x[i] + weight[i % p.embd];
   }
-  y[i] = x[i] + weight[i % p.embd];
 }

@@ -2,7 +2,7 @@
 //
 //   a, b, y  any one shape  f32
 //
-// One lane per element. One rounding, so it equals the reference rounded to f32.
+// Four elements per lane. One rounding, so it equals the reference rounded to f32.
 // use: workgroup_index
 
 struct Params {
@@ -14,7 +14,7 @@ struct Params {
 @group(0) @binding(2) var<storage, read> b: array<f32>;
 @group(0) @binding(3) var<storage, read_write> y: array<f32>;
 
-const LANES = 256u;
+const LANES = 64u;
 
 @compute @workgroup_size(LANES)
 fn mul(
@@ -22,9 +22,8 @@ fn mul(
   @builtin(num_workgroups) groups: vec3u,
   @builtin(local_invocation_index) lane: u32,
 ) {
-  let i = workgroup_index(group, groups) * LANES + lane;
-  if (i >= p.count) {
-    return;
+  let first = workgroup_index(group, groups) * 4u * LANES + lane;
+  for (var i = first; i < min(first + 4u * LANES, p.count); i += LANES) {
+    y[i] = a[i] * b[i];
   }
-  y[i] = a[i] * b[i];
 }

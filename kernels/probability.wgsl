@@ -3,7 +3,7 @@
 //   x, y         [token, k]  f32  some of a row's logits
 //   log_sum_exp  [token, 1]  f32  over the whole row
 //
-// One lane per element.
+// Four elements per lane.
 // use: workgroup_index
 // use: exp
 
@@ -17,7 +17,7 @@ struct Params {
 @group(0) @binding(2) var<storage, read> log_sum_exp: array<f32>;
 @group(0) @binding(3) var<storage, read_write> y: array<f32>;
 
-const LANES = 256u;
+const LANES = 64u;
 
 @compute @workgroup_size(LANES)
 fn probability(
@@ -25,9 +25,8 @@ fn probability(
   @builtin(num_workgroups) groups: vec3u,
   @builtin(local_invocation_index) lane: u32,
 ) {
-  let i = workgroup_index(group, groups) * LANES + lane;
-  if (i >= p.count) {
-    return;
+  let first = workgroup_index(group, groups) * 4u * LANES + lane;
+  for (var i = first; i < min(first + 4u * LANES, p.count); i += LANES) {
+    y[i] = exp_f32(x[i] - log_sum_exp[i / p.k]);
   }
-  y[i] = exp_f32(x[i] - log_sum_exp[i / p.k]);
 }

@@ -4,7 +4,7 @@
 //   ids  [token, k]      f32  whole numbers
 //   y    [token, k]      f32  NaN where an id is not in the row
 //
-// One lane per element.
+// Four elements per lane.
 // use: workgroup_index
 
 struct Params {
@@ -18,7 +18,7 @@ struct Params {
 @group(0) @binding(2) var<storage, read> ids: array<f32>;
 @group(0) @binding(3) var<storage, read_write> y: array<u32>;
 
-const LANES = 256u;
+const LANES = 64u;
 const NAN = 0x7fc00000u;
 
 @compute @workgroup_size(LANES)
@@ -27,13 +27,12 @@ fn take(
   @builtin(num_workgroups) groups: vec3u,
   @builtin(local_invocation_index) lane: u32,
 ) {
-  let i = workgroup_index(group, groups) * LANES + lane;
-  if (i >= p.count) {
-    return;
-  }
-  if (ids[i] >= 0.0 && ids[i] < f32(p.vocab)) {
-    y[i] = x[i / p.k * p.vocab + u32(ids[i])];
-  } else {
-    y[i] = NAN;
+  let first = workgroup_index(group, groups) * 4u * LANES + lane;
+  for (var i = first; i < min(first + 4u * LANES, p.count); i += LANES) {
+    if (ids[i] >= 0.0 && ids[i] < f32(p.vocab)) {
+      y[i] = x[i / p.k * p.vocab + u32(ids[i])];
+    } else {
+      y[i] = NAN;
+    }
   }
 }
