@@ -6,7 +6,7 @@
 //
 // The kernel for every device and every row length; kernels/mul_mat/ holds faster ones that need subgroups. A lane owns one
 // row. The workgroup puts 4 tokens × 128 columns of x into its memory, then each lane unpacks its weights once for the 4
-// tokens. A dot is a sum over groups of 32 columns, each of eight partial sums.
+// tokens.
 // use: group_dot
 // use: workgroup_index
 
@@ -76,6 +76,11 @@ fn tile_dot(group: Group, at: u32) -> f32 {
     tile[at], tile[at + 1u], tile[at + 2u], tile[at + 3u], tile[at + 4u], tile[at + 5u], tile[at + 6u], tile[at + 7u],
   );
   return group_dot(group, columns, sums_of(columns));
+}
+
+// Σ x of each sixteen.
+fn sums_of(x: array<vec4f, 8>) -> vec2f {
+  return vec2f(dot((x[0] + x[1]) + (x[2] + x[3]), vec4f(1.0)), dot((x[4] + x[5]) + (x[6] + x[7]), vec4f(1.0)));
 }
 
 // Four columns of a token, zero outside x.

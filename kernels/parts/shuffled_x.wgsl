@@ -7,7 +7,7 @@ struct ShuffledX {
 }
 
 fn shuffled_x(mine: vec4f) -> ShuffledX {
-  var sum = (mine.x + mine.y) + (mine.z + mine.w);
+  var sum = dot(vec4f(1.0), mine);
   sum += subgroupShuffleXor(sum, 1u);
   sum += subgroupShuffleXor(sum, 2u);
   let x = array(
