@@ -16,7 +16,8 @@ import { output } from './child.mjs';
  * @returns {Promise<boolean>}
  */
 async function adapterWorks() {
-  return (await output(process.execPath, [fileURLToPath(new URL('probe.mjs', import.meta.url))])).code === 0;
+  const probe = fileURLToPath(new URL('../../dist/node/adapter_probe.js', import.meta.url));
+  return (await output(process.execPath, [probe])).code === 0;
 }
 
 /**
