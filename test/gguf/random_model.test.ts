@@ -1,5 +1,6 @@
 /** Random models: the numbers are as spread as they should be, and llama.cpp loads and runs what is written. */
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { spawnSync } from 'node:child_process';
+import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, describe, expect, test } from 'vitest';
@@ -40,6 +41,50 @@ test('a shape that no Llama can have is refused with what is wrong', () => {
   expect(() => randomModel({ ...plain, nHeadKv: 3, type: 'F16', seed: 1 }).next()).toThrow(/4 heads cannot share 3/);
   expect(() => randomModel({ ...plain, nVocab: 100, type: 'F16', seed: 1 }).next()).toThrow(/vocabulary of 100/);
   expect(() => randomModel({ ...plain, nLayer: 0.5, type: 'F16', seed: 1 }).next()).toThrow(/whole numbers/);
+});
+
+const isBuilt = existsSync('dist/gguf/random_model.js');
+
+describe.skipIf(!isBuilt)(isBuilt ? 'fixtures/random_model.mjs' : 'skipped: dist/ is missing', () => {
+  const folder = mkdtempSync(join(tmpdir(), 'layerscope-script-'));
+  const out = join(folder, 'm.gguf');
+  afterAll(() => rmSync(folder, { recursive: true }));
+  const script = (...args: string[]) =>
+    spawnSync(process.execPath, ['fixtures/random_model.mjs', ...args], { encoding: 'utf8' });
+
+  test('writes the model that its arguments say', async () => {
+    const { status, stdout } = script(
+      '--out',
+      out,
+      '--shape',
+      'awkward',
+      '--layers',
+      '1',
+      '--type',
+      'Q8_0',
+      '--seed',
+      '5',
+    );
+    expect([status, stdout]).toEqual([0, `${out}: ${readFileSync(out).length} bytes\n`]);
+    const wanted = await joinBytes(randomModel({ ...modelShapes.awkward, nLayer: 1, type: 'Q8_0', seed: 5 }));
+    expect(Buffer.compare(readFileSync(out), wanted)).toBe(0);
+  });
+
+  test.each([
+    [[], 2, '--out is missing'],
+    [['--out', out], 2, '--embd is missing'],
+    [['--out', out, '--shape', 'nothing'], 2, '--shape is "nothing"; known are tinyllama'],
+    [['--out', out, '--shape', 'awkward', '--type', 'IQ2_S'], 2, '--type is "IQ2_S"; known are F32'],
+    [['--out', out, '--shape', 'awkward', '--ff', '-3'], 2, '--ff'],
+    [['--out', out, '--shape', 'awkward', '--vocab', '100'], 1, 'vocabulary of 100'],
+    [['--out', join(folder, 'no', 'such', 'm.gguf'), '--shape', 'awkward'], 1, 'Cannot write'],
+  ] as const)('%j exits with %d, says why, and leaves no half file', (args, code, message) => {
+    const before = readdirSync(folder);
+    const { status, stderr } = script(...args);
+    expect(stderr).toContain(message);
+    expect(status).toBe(code);
+    expect(readdirSync(folder)).toEqual(before);
+  });
 });
 
 const missing = oracleAvailable();

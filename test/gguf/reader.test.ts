@@ -3,7 +3,7 @@ import { describe, expect, test } from 'vitest';
 import { GgufError } from '../../src/errors.ts';
 import { bytesSource, joinBytes } from '../../src/gguf/bytes.ts';
 import { columnsOf, optional, readGguf, required, rowsOf } from '../../src/gguf/reader.ts';
-import { type GgufContent, ggufPieces, type TensorContent } from '../../src/gguf/writer.ts';
+import { fileLength, type GgufContent, ggufPieces, type TensorContent } from '../../src/gguf/writer.ts';
 
 function tensor(name: string, shape: readonly number[], numbers: readonly number[]): TensorContent {
   return { name, type: 'F32', shape, data: () => [new Uint8Array(Float32Array.from(numbers).buffer)] };
@@ -67,6 +67,32 @@ test('shapes are outermost first, and rows are read by range', async () => {
   await expect(file.dequantize(a, 1, 2)).rejects.toThrow(
     'Cannot read a in m.gguf: rows 1 to 3 were asked for; it has 2',
   );
+});
+
+test('a tensor beyond 4 GiB is read from where it lies', async () => {
+  const fourGiB = { name: 'large', type: 'F32', shape: [2 ** 20, 1024], data: () => [] } as const;
+  const content = { ...small, tensors: [fourGiB, tensor('a', [2], [1, 2])] };
+  const { value: header } = await ggufPieces(content).next(); // the rest is never made
+  const dataStart = Math.ceil(header!.length / 32) * 32;
+  const reads: [number, number][] = [];
+  const source = {
+    name: 'm.gguf',
+    size: fileLength(content),
+    async read(offset: number, length: number) {
+      reads.push([offset, length]);
+      const bytes = new Uint8Array(length);
+      bytes.set(header!.subarray(offset, offset + length));
+      return bytes;
+    },
+    async close() {},
+  };
+  const file = await readGguf(source);
+  await file.readTensor(file.tensors.get('a')!, { rowStart: 0, rowCount: 1 });
+  await file.readTensor(file.tensors.get('large')!, { rowStart: 2 ** 20 - 1 });
+  expect(reads.slice(1)).toEqual([
+    [dataStart + 2 ** 32, 8],
+    [dataStart + 2 ** 32 - 4096, 4096],
+  ]);
 });
 
 test('another alignment is honoured', async () => {
