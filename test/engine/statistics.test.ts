@@ -131,6 +131,13 @@ describe('statistics on the device', () => {
     for (const [i, values] of tensors.entries()) expectAgreement(found[i], values);
   });
 
+  it('do not lose many small elements beside a large one', async () => {
+    const tensors = [-12, -22, -30].map((power) => new Float32Array(4096).fill(2 ** power, 1).fill(1, 0, 1));
+    const found = await onDevice(tensors);
+    for (const [i, values] of tensors.entries()) expectAgreement(found[i], values);
+    expect(found[1]!.sum).toBeCloseTo(1 + 4095 * 2 ** -22, 6);
+  });
+
   it('accumulate over pages and passes of a forward pass, and start anew after it', async () => {
     const values = normals(seeded(7), 3000);
     const usage = GPUBufferUsage.STORAGE | GPUBufferUsage.COPY_DST;
