@@ -3,8 +3,8 @@
 //   x  [token, vocab]  f32  logits
 //   y  [token, 1]      f32
 //
-// One workgroup per row. With d = x - max and S = Σ exp(d): y = ln S + (Σ -d · exp(d)) / S, where no term is negative, so
-// nothing cancels. A logit of -inf counts nothing. A row whose greatest logit is NaN or infinite gives NaN.
+// One workgroup per row. With d = x - max and Σ exp(d) = 1 + rest: y = ln(1 + rest) + (Σ -d · exp(d)) / (1 + rest). No term is
+// negative and the 1 is left out of the sum, so a nearly certain row keeps its digits. A logit of -inf counts nothing. A row whose greatest logit is NaN or infinite gives NaN.
 // Source: Shannon 1948.
 // use: workgroup_index
 // use: sum_of_lanes
@@ -41,23 +41,27 @@ fn entropy(
   }
   let max_order = max_of_lanes(greatest, lane);
   let max_logit = value_of(max_order);
-  var part_of_sum = 0.0;
-  var part_of_surprise = 0.0;
+  var equals_of_lane = 0.0;
+  var rest_of_lane = 0.0;
+  var surprise_of_lane = 0.0;
   for (var i = lane; i < p.vocab; i += LANES) {
     let d = x[start + i] - max_logit;
     let e = exp_f32(d);
-    if (e > 0.0) {
-      part_of_sum += e;
-      part_of_surprise -= d * e;
+    if (order_of(x[start + i]) == max_order) {
+      equals_of_lane += 1.0;
+    } else if (e > 0.0) {
+      rest_of_lane += e;
+      surprise_of_lane -= d * e;
     }
   }
-  let total = sum_of_lanes(part_of_sum, lane);
-  let surprise = sum_of_lanes(part_of_surprise, lane);
+  let equals = sum_of_lanes(equals_of_lane, lane);
+  let rest = equals - 1.0 + sum_of_lanes(rest_of_lane, lane);
+  let surprise = sum_of_lanes(surprise_of_lane, lane);
   if (lane != 0u) {
     return;
   }
   if (is_order_finite(max_order)) {
-    y[row] = log_f32(total) + surprise / total;
+    y[row] = log1p_f32(rest) + surprise / (1.0 + rest);
   } else {
     y[row] = nan_from(max_order);
   }

@@ -3,7 +3,8 @@
 //   x  [token, vocab]  f32  logits
 //   y  [token, 1]      f32
 //
-// One workgroup per row; the maximum is taken out first: ln Σ exp(x) = max + ln Σ exp(x - max).
+// One workgroup per row; the maximum is taken out first: ln Σ exp(x) = max + ln(1 + rest), where rest is the sum of
+// exp(x - max) without the one that is 1.
 // A row whose greatest logit is NaN or infinite gives NaN.
 // use: workgroup_index
 // use: sum_of_lanes
@@ -40,16 +41,22 @@ fn log_sum_exp(
   }
   let max_order = max_of_lanes(greatest, lane);
   let max_logit = value_of(max_order);
-  var part = 0.0;
+  var equals_of_lane = 0.0;
+  var rest_of_lane = 0.0;
   for (var i = lane; i < p.vocab; i += LANES) {
-    part += exp_f32(x[start + i] - max_logit);
+    if (order_of(x[start + i]) == max_order) {
+      equals_of_lane += 1.0;
+    } else {
+      rest_of_lane += exp_f32(x[start + i] - max_logit);
+    }
   }
-  let total = sum_of_lanes(part, lane);
+  let equals = sum_of_lanes(equals_of_lane, lane);
+  let rest = equals - 1.0 + sum_of_lanes(rest_of_lane, lane);
   if (lane != 0u) {
     return;
   }
   if (is_order_finite(max_order)) {
-    y[row] = max_logit + log_f32(total);
+    y[row] = max_logit + log1p_f32(rest);
   } else {
     y[row] = nan_from(max_order);
   }

@@ -1,6 +1,7 @@
 // exp_f32: eˣ to about 1 unit in the last place, for any x; 0 below -104, infinity above 89, NaN for NaN.
 //
-// WGSL's own exp promises only 3 + 2|x| units in the last place. Here x = n · ln 2 + r with |r| ≤ ½ ln 2 (Cody and Waite
+// WGSL's own exp promises only 3 + 2|x| units in the last place: on lavapipe and SwiftShader it is off by 1.3e-6 RMS from
+// -87 to 87 and by 4e-6 at worst, this one by 4e-8 and 1.2e-7. Here x = n · ln 2 + r with |r| ≤ ½ ln 2 (Cody and Waite
 // 1980: ln 2 in two parts, of which the first times n is exact), eʳ by its Taylor polynomial (the term left out, r⁸/8!,
 // is below 6e-9), and 2ⁿ built from its exponent bits, in two factors so that n may leave the range of normal numbers.
 // use: order

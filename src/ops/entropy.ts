@@ -6,7 +6,7 @@
  *
  * Source: Shannon 1948, A Mathematical Theory of Communication.
  */
-import { logSumExpOf } from './log_sum_exp.ts';
+import { maxOf, restOf } from './log_sum_exp.ts';
 import type { Op } from './op.ts';
 import { columnsOf, rowsOf, shapeOf } from './shape.ts';
 import { elementwiseTolerance } from './tolerance.ts';
@@ -43,13 +43,14 @@ export const entropy: Op = {
   tolerance: () => elementwiseTolerance,
 };
 
+/** With d = x - max and Σ exp(d) = 1 + rest: ln(1 + rest) + (Σ -d · exp(d)) / (1 + rest). */
 function entropyOf(row: Float64Array | Float32Array): number {
-  const logSum = logSumExpOf(row);
-  if (Number.isNaN(logSum)) return Number.NaN;
-  let sum = 0;
+  const max = maxOf(row);
+  const rest = restOf(row, max);
+  let surprise = 0;
   for (const x of row) {
     // A probability of 0 counts nothing: p ln p goes to 0 with p.
-    if (x !== -Infinity) sum += Math.exp(x - logSum) * (logSum - x);
+    if (x !== -Infinity) surprise -= (x - max) * Math.exp(x - max);
   }
-  return sum;
+  return Math.log1p(rest) + surprise / (1 + rest);
 }

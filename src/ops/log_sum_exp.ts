@@ -41,9 +41,24 @@ export const logSumExp: Op = {
 };
 
 /** ln Σ exp(x) of one row, its maximum taken out first. NaN where the greatest is NaN or infinite. */
-export function logSumExpOf(row: Float64Array | Float32Array): number {
-  let [max, sum] = [-Infinity, 0];
+function logSumExpOf(row: Float64Array | Float32Array): number {
+  const max = maxOf(row);
+  return max + Math.log1p(restOf(row, max));
+}
+
+/** NaN where there is one. */
+export function maxOf(row: Float64Array | Float32Array): number {
+  let max = -Infinity;
   for (const x of row) max = Math.max(max, x);
-  for (const x of row) sum += Math.exp(x - max);
-  return max + Math.log(sum);
+  return max;
+}
+
+/** Σ exp(x - max) - 1, without losing digits to the 1 that the maximum itself gives. */
+export function restOf(row: Float64Array | Float32Array, max: number): number {
+  let [equals, rest] = [0, 0];
+  for (const x of row) {
+    if (x === max && Number.isFinite(max)) equals++;
+    else rest += Math.exp(x - max);
+  }
+  return equals - 1 + rest;
 }

@@ -19,6 +19,15 @@ onEveryBackend(
   isNear([0, Math.log(4)]),
 );
 
+// p = e⁻²⁰ = 2e-9 beside certainty: ln(1 + e⁻²⁰) + 20 e⁻²⁰ / (1 + e⁻²⁰).
+const r = Math.exp(-20);
+onEveryBackend(
+  'entropy keeps its digits where one token is nearly certain',
+  entropy,
+  { tensors: { x: f32([1, 2], [7, -13]) }, pass },
+  ({ data }) => expect(Math.abs(data[0]! / (Math.log1p(r) + (20 * r) / (1 + r)) - 1)).toBeLessThanOrEqual(1e-6),
+);
+
 for (const [tokens, vocab, scale] of [
   [1, 1, 1],
   [3, 257, 3],
