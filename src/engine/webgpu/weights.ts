@@ -154,7 +154,7 @@ async function uploadPieces(
   }
 }
 
-/** Throws DeviceError where the type's fields cannot be laid out; every type of ggml has fields of an even size. */
+/** How rows of so many columns are packed. Every field of ggml's types has an even number of bytes, which `rearrangePlane` uses. */
 export function packedRows(type: BlockType, columns: number): PackedRows {
   const elements = type.size === 1;
   const blocks = Math.ceil(columns / (elements ? GROUP : type.size));
