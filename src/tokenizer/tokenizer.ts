@@ -1,5 +1,6 @@
 /**
- * Text ↔ tokens, from a GGUF file's own metadata: the same ids as llama.cpp gives on any text, and text back without loss.
+ * Text ↔ tokens, from a GGUF file's own metadata: the same ids as llama.cpp gives on any text, and the text back without
+ * loss, but for U+2581, which SPM cannot tell from a space.
  */
 
 import { TokenizerError } from '../errors.ts';
@@ -45,7 +46,7 @@ export interface Tokenizer {
   stream(options?: Pick<DecodeOptions, 'special'>): TextStream;
   /** A token to show: spaces as spaces, bytes that are no whole character as `<0xE3>`. */
   piece(id: number): string;
-  /** The bytes that a token stands for; those of its spelling if it is special. */
+  /** The bytes that a token stands for; those of its spelling if it is special. (For unused tokens llama.cpp gives none.) */
   pieceBytes(id: number): Uint8Array;
   /** Whether a token is control or unknown: no part of the text. */
   isSpecial(id: number): boolean;

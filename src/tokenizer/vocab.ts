@@ -162,28 +162,33 @@ function readTexts(keys: Keys): { texts: string[]; ids: Map<string, number> } {
   });
   if (texts.length === 0) throw keys.broken(key, 'is empty');
   const ids = new Map<string, number>();
-  for (const [id, text] of texts.entries()) {
-    const first = ids.get(text);
-    if (first !== undefined) throw keys.broken(key, `spells tokens ${first} and ${id} both ${JSON.stringify(text)}`);
-    ids.set(text, id);
+  for (const [id, text] of texts.entries()) ids.set(text, id);
+  if (ids.size < texts.length) {
+    const first = texts.findIndex((text, id) => ids.get(text) !== id);
+    const text = texts[first] as string;
+    throw keys.broken(key, `spells tokens ${first} and ${ids.get(text)} both ${JSON.stringify(text)}`);
   }
   return { texts, ids };
 }
 
-/** Rank by merge. A repeated merge keeps its first rank. */
+/**
+ * Rank by merge. What a merge makes must be a token; so every symbol is one, but for bytes that the vocabulary lacks. From
+ * the last to the first, so that a repeated merge keeps its first rank.
+ */
 function readRanks(keys: Keys, ids: ReadonlyMap<string, number>): Map<string, number> {
   const key = 'tokenizer.ggml.merges';
+  const merges = keys.strings(key);
   const ranks = new Map<string, number>();
-  for (const [rank, merge] of keys.strings(key).entries()) {
+  for (let rank = merges.length - 1; rank >= 0; rank--) {
+    const merge = merges[rank] as string;
     const space = merge.indexOf(' ', 1);
     if (space < 0)
       throw keys.broken(key, `holds ${JSON.stringify(merge)} at ${rank}, which is not two tokens and a space`);
-    const [left, right] = [merge.slice(0, space), merge.slice(space + 1)];
-    const unknown = [left, right, left + right].find((text) => !ids.has(text));
-    if (unknown !== undefined) {
-      throw keys.broken(key, `holds ${JSON.stringify(merge)} at ${rank}, but ${JSON.stringify(unknown)} is no token`);
+    const made = merge.slice(0, space) + merge.slice(space + 1);
+    if (!ids.has(made)) {
+      throw keys.broken(key, `holds ${JSON.stringify(merge)} at ${rank}, but ${JSON.stringify(made)} is no token`);
     }
-    if (!ranks.has(merge)) ranks.set(merge, rank);
+    ranks.set(merge, rank);
   }
   return ranks;
 }

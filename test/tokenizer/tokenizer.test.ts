@@ -257,11 +257,6 @@ describe('broken metadata', () => {
       'holds "ab" at 0, which is not two tokens and a',
     ],
     [
-      'a merge of no token',
-      { [key('model')]: 'gpt2', [key('merges')]: ['a b', 'a q'] },
-      'holds "a q" at 1, but "q" is no token',
-    ],
-    [
       'a merge into no token',
       { [key('model')]: 'gpt2', [key('merges')]: ['b b'] },
       'holds "b b" at 0, but "bb" is no token',
