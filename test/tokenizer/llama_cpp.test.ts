@@ -2,15 +2,16 @@
 
 import { mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
-import { basename, join } from 'node:path';
+import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { afterAll, describe, expect, it } from 'vitest';
+import { afterAll, beforeEach, describe, expect, it } from 'vitest';
 import { readGguf } from '../../src/gguf/reader.ts';
 import { ggufPieces } from '../../src/gguf/writer.ts';
 import { openFile } from '../../src/node/files.ts';
 import { type LlamaCpp, llamaCpp, oracleAvailable } from '../../src/oracle/index.ts';
 import { createTokenizer, type Tokenizer } from '../../src/tokenizer/tokenizer.ts';
 import { seeded } from '../seeded.ts';
+import { have } from '../skip.ts';
 import { randomTexts } from './texts.ts';
 import {
   boundaryMetadata,
@@ -48,84 +49,83 @@ async function differences(tokenizer: Tokenizer, oracle: LlamaCpp, texts: readon
   return found.sort((a, b) => a.text.length - b.text.length);
 }
 
-describe.skipIf(missing !== null)(
-  `tokenizer against llama.cpp${missing ? ` (skipped: ${missing})` : ''}`,
-  { timeout: LIMIT },
-  () => {
-    const folder = mkdtempSync(join(tmpdir(), 'layerscope-tokenizer-'));
-    const oracles: LlamaCpp[] = [];
-    afterAll(async () => {
-      for (const oracle of oracles) await oracle.close();
-      rmSync(folder, { recursive: true });
-    });
+describe('tokenizer against llama.cpp', { timeout: LIMIT }, () => {
+  beforeEach((context) => {
+    have(context, missing === null ? true : undefined, String(missing));
+  });
+  const folder = mkdtempSync(join(tmpdir(), 'layerscope-tokenizer-'));
+  const oracles: LlamaCpp[] = [];
+  afterAll(async () => {
+    for (const oracle of oracles) await oracle.close();
+    rmSync(folder, { recursive: true });
+  });
 
-    const oracleOf = (path: string) => {
-      const oracle = llamaCpp(path);
-      oracles.push(oracle);
-      return oracle;
-    };
+  const oracleOf = (path: string) => {
+    const oracle = llamaCpp(path);
+    oracles.push(oracle);
+    return oracle;
+  };
 
-    /** Our tokenizer and llama.cpp's of one vocabulary, which goes into a file without tensors. */
-    async function both(content: MetadataEntries) {
-      const path = join(folder, `${oracles.length}.gguf`);
-      const pieces: Uint8Array[] = [];
-      for await (const piece of ggufPieces({ metadata: content, tensors: [] })) pieces.push(piece);
-      writeFileSync(path, Buffer.concat(pieces));
-      return { tokenizer: createTokenizer(metadataOf(content), path), oracle: oracleOf(path) };
-    }
+  /** Our tokenizer and llama.cpp's of one vocabulary, which goes into a file without tensors. */
+  async function both(content: MetadataEntries) {
+    const path = join(folder, `${oracles.length}.gguf`);
+    const pieces: Uint8Array[] = [];
+    for await (const piece of ggufPieces({ metadata: content, tensors: [] })) pieces.push(piece);
+    writeFileSync(path, Buffer.concat(pieces));
+    return { tokenizer: createTokenizer(metadataOf(content), path), oracle: oracleOf(path) };
+  }
 
-    const noPrefix: MetadataEntries = { 'tokenizer.ggml.add_space_prefix': ['bool', false] };
-    const bothEnds: MetadataEntries = {
-      'tokenizer.ggml.add_bos_token': ['bool', true],
-      'tokenizer.ggml.add_eos_token': ['bool', true],
-    };
-    const vocabularies: readonly [name: string, content: () => MetadataEntries][] = [
-      ['an SPM vocabulary', () => spmMetadata()],
-      ['an SPM vocabulary without a space put before', () => spmMetadata(noPrefix)],
-      ['an SPM vocabulary of a Phi-3', () => spmMetadata({ 'general.name': ['string', 'My Phi-3 mini'] })],
-      ['a BPE vocabulary, llama-bpe', () => bpeMetadata('llama-bpe')],
-      ['a BPE vocabulary, smollm', () => bpeMetadata('smollm', bothEnds)],
-      ['a BPE vocabulary, default', () => bpeMetadata('default')],
-      ['a BPE vocabulary that names no pre-tokenizer', () => bpeMetadata(undefined)],
-    ];
+  const noPrefix: MetadataEntries = { 'tokenizer.ggml.add_space_prefix': ['bool', false] };
+  const bothEnds: MetadataEntries = {
+    'tokenizer.ggml.add_bos_token': ['bool', true],
+    'tokenizer.ggml.add_eos_token': ['bool', true],
+  };
+  const vocabularies: readonly [name: string, content: () => MetadataEntries][] = [
+    ['an SPM vocabulary', () => spmMetadata()],
+    ['an SPM vocabulary without a space put before', () => spmMetadata(noPrefix)],
+    ['an SPM vocabulary of a Phi-3', () => spmMetadata({ 'general.name': ['string', 'My Phi-3 mini'] })],
+    ['a BPE vocabulary, llama-bpe', () => bpeMetadata('llama-bpe')],
+    ['a BPE vocabulary, smollm', () => bpeMetadata('smollm', bothEnds)],
+    ['a BPE vocabulary, default', () => bpeMetadata('default')],
+    ['a BPE vocabulary that names no pre-tokenizer', () => bpeMetadata(undefined)],
+  ];
 
-    it.each(vocabularies)(`gives the same ids on ${N_TEXTS} random texts: %s`, async (_, content) => {
-      const { tokenizer, oracle } = await both(content());
-      const texts = randomTexts(N_TEXTS, 20_240_601, specialTexts);
-      expect(await differences(tokenizer, oracle, texts)).toEqual([]);
-    });
+  it.each(vocabularies)(`gives the same ids on ${N_TEXTS} random texts: %s`, async (_, content) => {
+    const { tokenizer, oracle } = await both(content());
+    const texts = randomTexts(N_TEXTS, 20_240_601, specialTexts);
+    expect(await differences(tokenizer, oracle, texts)).toEqual([]);
+  });
 
-    it.each(['llama-bpe', 'smollm', 'default'])('takes every code point for what llama.cpp does: %s', async (pre) => {
-      const { tokenizer, oracle } = await both(boundaryMetadata(pre));
-      const texts = batches(codePoints()).map((batch) =>
-        batch.map((c) => GLUES.map((glue) => glue + c + glue).join('')).join(''),
-      );
-      expect(await differences(tokenizer, oracle, texts)).toEqual([]);
-    });
-
-    it('gives the same bytes for each token', async () => {
-      for (const content of [spmMetadata(), bpeMetadata('llama-bpe')]) {
-        const { tokenizer, oracle } = await both(content);
-        const ids = Array.from({ length: tokenizer.vocabSize }, (_, id) => id);
-        const known = ids.filter((id) => tokenizer.piece(id) !== 'unused<0>');
-        expect(known.map((id) => tokenizer.pieceBytes(id))).toEqual(await oracle.pieceBytes(known));
-      }
-    });
-
-    const models = readdirSync(new URL('../../fixtures', import.meta.url)).filter((name) => name.endsWith('.gguf'));
-    it.skipIf(models.length === 0).each(models)(
-      `gives the same ids on ${N_TEXTS} random texts: fixtures/%s`,
-      async (name) => {
-        const path = fileURLToPath(new URL(`../../fixtures/${name}`, import.meta.url));
-        const { metadata } = await readGguf(await openFile(path));
-        const tokenizer = createTokenizer(metadata, basename(path));
-        const ids = Array.from({ length: tokenizer.vocabSize }, (_, id) => id);
-        const special = ids.filter((id) => tokenizer.isSpecial(id)).map((id) => tokenizer.piece(id));
-        expect(await differences(tokenizer, oracleOf(path), randomTexts(N_TEXTS, 99, special))).toEqual([]);
-      },
+  it.each(['llama-bpe', 'smollm', 'default'])('takes every code point for what llama.cpp does: %s', async (pre) => {
+    const { tokenizer, oracle } = await both(boundaryMetadata(pre));
+    const texts = batches(codePoints()).map((batch) =>
+      batch.map((c) => GLUES.map((glue) => glue + c + glue).join('')).join(''),
     );
-  },
-);
+    expect(await differences(tokenizer, oracle, texts)).toEqual([]);
+  });
+
+  it('gives the same bytes for each token', async () => {
+    for (const content of [spmMetadata(), bpeMetadata('llama-bpe')]) {
+      const { tokenizer, oracle } = await both(content);
+      const ids = Array.from({ length: tokenizer.vocabSize }, (_, id) => id);
+      const known = ids.filter((id) => tokenizer.piece(id) !== 'unused<0>');
+      expect(known.map((id) => tokenizer.pieceBytes(id))).toEqual(await oracle.pieceBytes(known));
+    }
+  });
+
+  it(`gives the same ids on ${N_TEXTS} random texts: the shipped models`, async (context) => {
+    const fixtures = fileURLToPath(new URL('../../fixtures', import.meta.url));
+    const models = readdirSync(fixtures).filter((name) => name.endsWith('.gguf'));
+    have(context, models[0], 'no model in fixtures/');
+    for (const path of models.map((name) => join(fixtures, name))) {
+      const { metadata } = await readGguf(await openFile(path));
+      const tokenizer = createTokenizer(metadata, path);
+      const ids = Array.from({ length: tokenizer.vocabSize }, (_, id) => id);
+      const special = ids.filter((id) => tokenizer.isSpecial(id)).map((id) => tokenizer.piece(id));
+      expect(await differences(tokenizer, oracleOf(path), randomTexts(N_TEXTS, 99, special))).toEqual([]);
+    }
+  });
+});
 
 /**
  * In a full run every code point up to the last that has a meaning (U+323AF in Unicode 15.1, U+33479 in 17); else those
