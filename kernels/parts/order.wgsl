@@ -8,10 +8,7 @@ fn order_of(x: f32) -> u32 {
   if (is_nan(x)) {
     return 0xffffffffu;
   }
-  if (bits == 0x80000000u) {
-    return 0x80000000u;
-  }
-  // Negative: all bits flipped, so that a greater magnitude comes first. Positive: above all negative.
+  // Below -0: all bits flipped, so that a greater magnitude comes first. The others, -0 with +0, stand above them.
   return select(bits | 0x80000000u, ~bits, bits > 0x80000000u);
 }
 
