@@ -22,7 +22,8 @@ struct Params {
 @group(0) @binding(2) var<storage, read> weight: array<f32>;
 @group(0) @binding(3) var<storage, read_write> y: array<f32>;
 
-const LANES = 64u;
+// How many, src/ops/workgroups.ts says.
+override LANES: u32 = 64;
 
 @compute @workgroup_size(LANES)
 fn rms_norm(

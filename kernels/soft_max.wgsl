@@ -25,7 +25,8 @@ struct Params {
 @group(0) @binding(1) var<storage, read> x: array<f32>;
 @group(0) @binding(2) var<storage, read_write> y: array<f32>;
 
-const LANES = 32u;
+// How many, src/ops/workgroups.ts says.
+override LANES: u32 = 32;
 
 @compute @workgroup_size(LANES)
 fn soft_max(

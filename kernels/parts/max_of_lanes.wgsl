@@ -1,5 +1,5 @@
 // max_of_lanes: the greatest u32 of all lanes of the workgroup, given to every lane. Floats go in as `order_of(x)`.
-// The kernel declares LANES, a power of two. Every lane must call it, and may call it again.
+// The kernel declares LANES, a power of two, as a const or an override. Every lane must call it, and may call it again.
 
 var<workgroup> max_parts: array<u32, LANES>;
 

@@ -1,7 +1,7 @@
 // sum_of_lanes: the sum of one f32 from each lane of the workgroup, given to every lane.
 //
-// A pairwise tree in workgroup memory: log2(LANES) roundings instead of LANES. The kernel declares LANES, a power of two.
-// Every lane must call it, and may call it again.
+// A pairwise tree in workgroup memory: log2(LANES) roundings instead of LANES. The kernel declares LANES, a power of two, as
+// a const or an override. Every lane must call it, and may call it again.
 
 var<workgroup> sum_parts: array<f32, LANES>;
 

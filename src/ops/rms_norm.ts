@@ -10,9 +10,11 @@
 import type { Op } from './op.ts';
 import { columnsOf, numberParam, requireRowVector, rowsOf, shapeOf } from './shape.ts';
 import { elementwiseTolerance } from './tolerance.ts';
-import { workgroups } from './workgroups.ts';
+import { lanesPerRow, workgroups } from './workgroups.ts';
 
 const name = 'rms_norm';
+/** Lanes per row of rms_norm.wgsl, where the device is not a CPU. */
+const LANES = 64;
 
 export const rmsNorm: Op = {
   name,
@@ -44,6 +46,7 @@ export const rmsNorm: Op = {
     return [
       {
         kernel: name,
+        overrides: { LANES: lanesPerRow(LANES, device) },
         uniforms: [rows, columnsOf(output), { f32: numberParam(name, params, 'eps') }],
         bindings: [{ role: 'x' }, { role: 'weight', chunk: 0 }, { role: 'output' }],
         workgroups: workgroups(rows, device),

@@ -9,9 +9,11 @@
 import type { Op, Params } from './op.ts';
 import { cannotRun, numberParam, rowsOf, shapeOf, shapeText } from './shape.ts';
 import { elementwiseTolerance } from './tolerance.ts';
-import { workgroups } from './workgroups.ts';
+import { lanesPerRow, workgroups } from './workgroups.ts';
 
 const name = 'soft_max';
+/** Lanes per row of soft_max.wgsl, where the device is not a CPU. */
+const LANES = 32;
 
 export const softMax: Op = {
   name,
@@ -49,6 +51,7 @@ export const softMax: Op = {
     return [
       {
         kernel: name,
+        overrides: { LANES: lanesPerRow(LANES, device) },
         uniforms: [rows, nTokens, nKeys, pass.nPast, { f32: positiveScale(params) }],
         bindings: [{ role: 'x' }, { role: 'output' }],
         workgroups: workgroups(rows, device),

@@ -42,6 +42,7 @@ for (const [rows, embd] of [
   [1, 1],
   [3, 257],
   [7, 2053],
+  [2, 16_411],
 ] as const) {
   onEveryBackend(`rms_norm agrees with f64 on ${rows} rows of ${embd}`, rmsNorm, {
     tensors: { x: randomTensor(rows, [rows, embd]) },
