@@ -37,7 +37,9 @@ export async function runOpOnDevice(
     const errors = await Promise.all([device.popErrorScope(), device.popErrorScope()]);
     const error = errors.find((found) => found !== null);
     if (error) throw new DeviceError(`Cannot run ${op.name} on the device: ${error.message}`);
-    await staging.mapAsync(GPUMapMode.READ);
+    await staging.mapAsync(GPUMapMode.READ).catch((cause: unknown) => {
+      throw new DeviceError(`Cannot read the output of ${op.name}: the device was lost; open it again`, { cause });
+    });
     return new Float32Array(staging.getMappedRange().slice(0));
   } finally {
     for (const buffer of made) buffer.destroy();
