@@ -44,8 +44,18 @@ fn broadcast(
     let k_high = k_four(k_start + d + 4u);
     for (var r = 0u; r < rows_each; r++) {
       let eight = q[q_start[r] + d + subgroup_lane % 8u];
-      low[r] += k_low * vec4f(subgroupBroadcast(eight, 0u), subgroupBroadcast(eight, 1u), subgroupBroadcast(eight, 2u), subgroupBroadcast(eight, 3u));
-      high[r] += k_high * vec4f(subgroupBroadcast(eight, 4u), subgroupBroadcast(eight, 5u), subgroupBroadcast(eight, 6u), subgroupBroadcast(eight, 7u));
+      low[r] += k_low * vec4f(
+        subgroupBroadcast(eight, 0u),
+        subgroupBroadcast(eight, 1u),
+        subgroupBroadcast(eight, 2u),
+        subgroupBroadcast(eight, 3u),
+      );
+      high[r] += k_high * vec4f(
+        subgroupBroadcast(eight, 4u),
+        subgroupBroadcast(eight, 5u),
+        subgroupBroadcast(eight, 6u),
+        subgroupBroadcast(eight, 7u),
+      );
     }
   }
   for (; d < p.dim; d++) {

@@ -45,8 +45,18 @@ fn broadcast(
     let v_high = v_four(v_start + (j + 4u) * v_step, v_step);
     for (var r = 0u; r < rows_each; r++) {
       let eight = x[x_start[r] + j + subgroup_lane % 8u];
-      low[r] += v_low * vec4f(subgroupBroadcast(eight, 0u), subgroupBroadcast(eight, 1u), subgroupBroadcast(eight, 2u), subgroupBroadcast(eight, 3u));
-      high[r] += v_high * vec4f(subgroupBroadcast(eight, 4u), subgroupBroadcast(eight, 5u), subgroupBroadcast(eight, 6u), subgroupBroadcast(eight, 7u));
+      low[r] += v_low * vec4f(
+        subgroupBroadcast(eight, 0u),
+        subgroupBroadcast(eight, 1u),
+        subgroupBroadcast(eight, 2u),
+        subgroupBroadcast(eight, 3u),
+      );
+      high[r] += v_high * vec4f(
+        subgroupBroadcast(eight, 4u),
+        subgroupBroadcast(eight, 5u),
+        subgroupBroadcast(eight, 6u),
+        subgroupBroadcast(eight, 7u),
+      );
     }
   }
   for (; j < p.keys; j++) {
