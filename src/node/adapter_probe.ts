@@ -1,6 +1,6 @@
 /**
- * A program: opens a WebGPU device as Layerscope does, prints what it is as one line of JSON and ends with 0, or prints why
- * it cannot on stderr and ends with 1. A process of its own, because a bad driver can abort it.
+ * A program: opens a WebGPU device as Layerscope does, prints what it is as one line of JSON and ends with 0, or prints
+ * `{ error }` and ends with 1. A process of its own, because a bad driver can abort it.
  */
 import { openGpu } from './gpu.ts';
 
@@ -25,8 +25,12 @@ function reportOf({ device, adapter, subgroups }: Awaited<ReturnType<typeof open
   return { vendor, architecture, description, software: isFallbackAdapter, subgroups, features, limits };
 }
 
+function end(result: AdapterReport | { readonly error: string }, code: number): void {
+  process.stdout.write(`${JSON.stringify(result)}\n`, () => process.exit(code));
+}
+
 try {
-  process.stdout.write(`${JSON.stringify(reportOf(await openGpu()))}\n`, () => process.exit(0));
+  end(reportOf(await openGpu()), 0);
 } catch (error) {
-  process.stderr.write(error instanceof Error ? error.message : String(error), () => process.exit(1));
+  end({ error: error instanceof Error ? error.message : String(error) }, 1);
 }

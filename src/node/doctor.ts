@@ -74,8 +74,8 @@ const probe = fileURLToPath(
 
 async function probeAdapter(): Promise<AdapterReport | { readonly error: string }> {
   const { code, stdout, stderr } = await output(process.execPath, [probe], 60_000);
-  if (code === 0) return JSON.parse(stdout) as AdapterReport;
-  return { error: stderr.trim() || `the driver ended its process (${code})` };
+  if (stdout) return JSON.parse(stdout) as AdapterReport | { readonly error: string };
+  return { error: `the process that looks for one ended with ${code}: ${stderr.trim().split('\n').at(-1)}` };
 }
 
 /** Never rejects; `code` is an exit code, a signal, or the reason for not starting. */

@@ -14,8 +14,8 @@ const STDERR = 2;
 const HARMLESS: readonly RegExp[] = [
   /^\s*$/,
   /^Warning: max\w+ artificially reduced /,
-  /^Warning: vkCreateInstance\b/, // no driver: DeviceError names the cure
-  /^\s+at \w+ \(.*\bdawn\b/, // the place in Dawn's sources where such a warning was made
+  /^Warning: (vkCreateInstance\b|Couldn't load Vulkan\b)/, // no driver, no loader: DeviceError names the cure
+  /^\s+at .* \(.*\bdawn\b.*:\d+\)$/, // the place in Dawn's sources where such a warning was made
   /\[Loader Message\]/,
   /\bis not a conformant \w+ implementation/i, // lavapipe, RADV and others on start
 ];

@@ -9,6 +9,8 @@ test("Dawn's and the loader's usual lines are harmless; errors are not", () => {
     isHarmless('Warning: maxDynamicUniformBuffersPerPipelineLayout artificially reduced from 1000000 to 16 to fit'),
   ).toBe(true);
   expect(isHarmless('Warning: vkCreateInstance: Found no drivers!')).toBe(true);
+  expect(isHarmless("Warning: Couldn't load Vulkan: libvulkan.so.1: cannot open shared object file")).toBe(true);
+  expect(isHarmless('    at operator() (/src/third_party/dawn/src/dawn/native/vulkan/BackendVk.cpp:368)')).toBe(true);
   expect(isHarmless('ERROR: [Loader Message] Code 0 : libvulkan_x.so: cannot open shared object file')).toBe(true);
   expect(isHarmless('Error: device lost')).toBe(false);
   expect(isHarmless('Warning: the buffer is too small')).toBe(false);
