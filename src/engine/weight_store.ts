@@ -17,8 +17,8 @@ export interface WeightInfo {
 export interface WeightSource {
   readonly file: string;
   info(name: string): WeightInfo | undefined;
-  /** Raw blocks of rows row0 … row0+rows-1. */
-  readRows(name: string, row0: number, rows: number): Promise<Uint8Array>;
+  /** Raw blocks of rows row0 … row0+rows-1; they may lie in `into`. */
+  readRows(name: string, row0: number, rows: number, into?: Uint8Array): Promise<Uint8Array>;
 }
 
 export function ggufWeights(gguf: GgufFile): WeightSource {
@@ -34,7 +34,7 @@ export function ggufWeights(gguf: GgufFile): WeightSource {
   return {
     file: gguf.source.name,
     info: (name) => gguf.tensors.get(name),
-    readRows: (name, rowStart, rowCount) => gguf.readTensor(tensor(name), { rowStart, rowCount }),
+    readRows: (name, rowStart, rowCount, into) => gguf.readTensor(tensor(name), { rowStart, rowCount, into }),
   };
 }
 

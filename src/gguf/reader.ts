@@ -31,6 +31,8 @@ export interface TensorInfo {
 export interface RowRange {
   readonly rowStart?: number;
   readonly rowCount?: number;
+  /** Memory that the bytes may be put in, so that reading piece after piece makes no garbage. */
+  readonly into?: Uint8Array | undefined;
 }
 
 export interface GgufFile {
@@ -268,5 +270,5 @@ async function readRows(source: ByteSource, info: TensorInfo, rows: RowRange): P
     );
   }
   const rowBytes = info.byteLength / total;
-  return source.read(info.offset + rowStart * rowBytes, rowCount * rowBytes);
+  return source.read(info.offset + rowStart * rowBytes, rowCount * rowBytes, rows.into);
 }

@@ -43,12 +43,12 @@ function fileSource(path: string, size: number, descriptor: number): ByteSource 
   return {
     name: path,
     size,
-    async read(offset, length) {
+    async read(offset, length, into) {
       if (!isOpen) throw cannotRead(path, 'it was closed; open it again');
       if (!(offset >= 0 && length >= 0 && offset + length <= size)) {
         throw cannotRead(path, `bytes ${offset} to ${offset + length} were asked for; it has ${size}`);
       }
-      const bytes = new Uint8Array(length);
+      const bytes = into && into.length >= length ? into.subarray(0, length) : new Uint8Array(length);
       for (let done = 0; done < length; ) {
         const part = Math.min(MAX_READ, length - done);
         const { bytesRead } = await readDescriptor(descriptor, bytes, done, part, offset + done).catch((cause) => {

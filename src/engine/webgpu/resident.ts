@@ -2,13 +2,16 @@
 import type { WeightRows } from '../../ops/op.ts';
 import type { Gpu } from '../../platform.ts';
 import { hostWeight, type WeightSource } from '../weight_store.ts';
-import { uploadWeight } from './weights.ts';
+import { type ReadRows, UploadMemory, uploadWeight } from './weights.ts';
 
 export type ResidentWeight = Awaited<ReturnType<typeof uploadWeight>>;
 
 export class DeviceWeights {
   readonly #gpu: Gpu;
   readonly #source: WeightSource;
+  readonly #memory = new UploadMemory();
+  /** The upload under way: one at a time, since they share the memory. */
+  #last: Promise<unknown> = Promise.resolve();
   readonly #resident = new Map<string, Promise<ResidentWeight>>();
 
   constructor(gpu: Gpu, source: WeightSource) {
@@ -20,7 +23,9 @@ export class DeviceWeights {
     let weight = this.#resident.get(name);
     if (!weight) {
       const info = this.#source.info(name)!;
-      weight = uploadWeight(this.#gpu, info, (row0, rows) => this.#source.readRows(name, row0, rows));
+      const read: ReadRows = (row0, rows, into) => this.#source.readRows(name, row0, rows, into);
+      weight = this.#last.then(() => uploadWeight(this.#gpu, info, read, { memory: this.#memory }));
+      this.#last = weight.catch(() => {});
       weight.catch(() => this.#resident.delete(name));
       this.#resident.set(name, weight);
     }

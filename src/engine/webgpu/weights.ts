@@ -21,7 +21,7 @@ const ROWS = 8;
 /** Numbers in a group of a type that has no blocks. */
 const GROUP = 32;
 /** Bytes of the file that are read, rearranged and uploaded at a time. */
-const PIECE_BYTES = 8 * 2 ** 20;
+const PIECE_BYTES = 4 * 2 ** 20;
 
 export interface WeightToUpload {
   readonly name: string;
@@ -30,13 +30,28 @@ export interface WeightToUpload {
   readonly shape: readonly number[];
 }
 
-/** The raw blocks of rows row0 … row0 + rows - 1. A vector is one row. */
-export type ReadRows = (row0: number, rows: number) => Promise<Uint8Array>;
+/** The raw blocks of rows row0 … row0 + rows - 1, which may be put in `into`. A vector is one row. */
+export type ReadRows = (row0: number, rows: number, into: Uint8Array) => Promise<Uint8Array>;
 
 export interface UploadOptions {
   /** Largest buffer to make, in bytes; the device's own limits when absent. */
   readonly maxChunkBytes?: number;
   readonly pieceBytes?: number;
+  /** Used again from weight to weight, so that an upload of a whole model leaves no garbage; one upload at a time. */
+  readonly memory?: UploadMemory;
+}
+
+/** Host memory of an upload: two pieces of the file, of which one is being read, and one as the device wants it. */
+export class UploadMemory {
+  readonly #parts = new Map<string, Uint8Array<ArrayBuffer>>();
+
+  part(name: 'even' | 'odd' | 'rearranged', bytes: number): Uint8Array<ArrayBuffer> {
+    const found = this.#parts.get(name);
+    if (found && found.length >= bytes) return found.subarray(0, bytes);
+    const made = new Uint8Array(bytes);
+    this.#parts.set(name, made);
+    return made;
+  }
 }
 
 export interface UploadedWeight extends DeviceWeight {
@@ -91,7 +106,7 @@ export async function uploadWeight(
     for (const { rows } of chunks) {
       buffers.push(await storageBuffer(device, weight.name, paddedRows(rows) * packed.deviceBytes));
     }
-    await uploadPieces(device, packed, chunks, buffers, readRows, options.pieceBytes ?? PIECE_BYTES);
+    await uploadPieces(device, packed, chunks, buffers, readRows, options);
   } catch (error) {
     destroy();
     throw error;
@@ -102,7 +117,7 @@ export async function uploadWeight(
 async function uploadVector(device: GPUDevice, weight: WeightToUpload, readRows: ReadRows): Promise<UploadedWeight> {
   const columns = weight.shape[0] ?? 1;
   const values = new Float32Array(columns);
-  blockTypes[weight.type].dequantize(await readRows(0, 1), 0, values);
+  blockTypes[weight.type].dequantize(await readRows(0, 1, new Uint8Array(0)), 0, values);
   const buffer = await storageBuffer(device, weight.name, values.byteLength);
   device.queue.writeBuffer(buffer, 0, values);
   return {
@@ -121,7 +136,7 @@ async function uploadPieces(
   chunks: DeviceWeight['chunks'],
   buffers: readonly GPUBuffer[],
   readRows: ReadRows,
-  pieceBytes: number,
+  { pieceBytes = PIECE_BYTES, memory = new UploadMemory() }: UploadOptions,
 ): Promise<void> {
   const pieceRows = Math.max(ROWS, ROWS * Math.floor(pieceBytes / (ROWS * packed.fileBytes)));
   const pieces = chunks.flatMap(({ row0, rows }, chunk) =>
@@ -133,14 +148,16 @@ async function uploadPieces(
     })),
   );
   const largest = Math.max(...pieces.map(({ rows }) => paddedRows(rows)));
-  const rearranged = new Uint8Array(largest * packed.deviceBytes);
-  const read = ({ row0, rows }: { row0: number; rows: number }) => readRows(row0, rows);
-  let next = read(pieces[0]!);
+  const rearranged = memory.part('rearranged', largest * packed.deviceBytes);
+  const read = (index: number) => {
+    const { row0, rows } = pieces[index]!;
+    return readRows(row0, rows, memory.part(index % 2 === 0 ? 'even' : 'odd', rows * packed.fileBytes));
+  };
+  let next = read(0);
   for (const [index, { rows, row0, buffer, chunkRow0, chunkRows }] of pieces.entries()) {
     const bytes = await next;
-    const following = pieces[index + 1];
-    if (following) {
-      next = read(following);
+    if (index + 1 < pieces.length) {
+      next = read(index + 1);
       next.catch(() => {}); // it is awaited in the next turn; this one may throw first
     }
     let planeStart = 0;
