@@ -1,5 +1,5 @@
 /**
- * What the core needs from its host: bytes of a file, kernel text, a GPU. Node and the browser each give one `Platform`;
+ * What the core needs from its host: bytes of a file, kernel text, a GPU, a place to write. Node and the browser each give one `Platform`;
  * nothing else below `src/index.ts` knows where it runs.
  */
 
@@ -9,8 +9,11 @@ export interface ByteSource {
   readonly name: string;
   /** Length in bytes. */
   readonly size: number;
-  /** Exactly `length` bytes from `offset`. Throws where the range is not inside the file. */
-  read(offset: number, length: number): Promise<Uint8Array>;
+  /**
+   * Exactly `length` bytes from `offset`; they may lie in `into`, where that is given and long enough. Throws where the
+   * range is not inside the file.
+   */
+  read(offset: number, length: number, into?: Uint8Array): Promise<Uint8Array>;
   close(): Promise<void>;
 }
 
@@ -29,4 +32,9 @@ export interface Platform {
   readonly kernel: KernelText;
   /** Throws DeviceError, naming the cure, where there is no usable adapter. */
   gpu(): Promise<Gpu>;
+  /**
+   * Makes a file of what `fill` writes, in order, and returns its size in bytes. The file appears under its name when it is
+   * whole; where anything fails, `fill` included, there is none. Throws TraceError, naming the cure, where it cannot.
+   */
+  writeFile(path: string, fill: (write: (bytes: Uint8Array) => Promise<void>) => Promise<void>): Promise<number>;
 }
