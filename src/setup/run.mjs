@@ -54,6 +54,7 @@ async function main(name, rest) {
     if (command.browser) await ensureChromium(say);
     return await handOver(process.execPath, [...command.args, ...rest], { ...adapter, ...process.env, ...command.env });
   } catch (error) {
+    if (error instanceof Error && error.name === 'AbortError') return 130; // Ctrl-C at a question
     say(error instanceof Error ? error.message : String(error));
     return 1;
   }

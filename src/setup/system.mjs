@@ -22,13 +22,16 @@ async function adapterWorks() {
 
 /**
  * @param {string} question
- * @returns {Promise<boolean>} true for Enter; asked at a terminal only, and not under CI
+ * @returns {Promise<boolean>} true for Enter; asked at a terminal only, and not under CI. Ctrl-C and Ctrl-D throw an
+ * AbortError.
  */
 async function agrees(question) {
   if (!process.stdin.isTTY || !process.stderr.isTTY || process.env.CI) return true;
   const terminal = createInterface({ input: process.stdin, output: process.stderr });
+  const closed = new AbortController();
+  terminal.once('close', () => closed.abort()); // Ctrl-D
   try {
-    const answer = await terminal.question(`${question} [Y/n] `);
+    const answer = await terminal.question(`${question} [Y/n] `, { signal: closed.signal });
     return !/^\s*n/i.test(answer);
   } finally {
     terminal.close();
