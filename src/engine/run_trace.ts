@@ -1,6 +1,8 @@
 /** A run seen as a trace: its rows as they are computed, its values read from the device when somebody asks. */
+import { sha256 } from 'hash-wasm';
 import type { NameIndex } from '../llama/names.ts';
 import type { Step } from '../ops/step.ts';
+import { ArrowTraceWriter } from '../trace/arrow_writer.ts';
 import type { Statistics } from '../trace/statistics.ts';
 import type { Tensor } from '../trace/tensor.ts';
 import { type EndRecord, type Manifest, type PassChoice, RowTrace, type Trace, type TraceRow } from '../trace/trace.ts';
@@ -67,21 +69,28 @@ export class RunTrace implements Trace {
     }
   }
 
-  /** Sends every row to a sink, with the values that are still kept, and gives what comes after the last row. */
+  /** Sends every row to a sink, with the values of what was chosen and is still kept; gives what comes after the last row. */
   async writeTo(sink: RowSink): Promise<EndRecord> {
-    for (const row of this.#rows) {
-      await sink.append(row, row.hasValues ? await this.values(row) : undefined);
-    }
+    for (const row of this.#rows) await this.#send(row, sink);
     return this.end;
+  }
+
+  /**
+   * Writes the trace as an Arrow file: every row, with the values of what `select` chose and is still kept. The file appears when it is whole;
+   * its folder must be there. Returns its size in bytes.
+   */
+  async writeArrow(path: string): Promise<number> {
+    const { model } = this.#run;
+    await model.sha256();
+    return model.platform.writeFile(path, async (write) => {
+      const writer = new ArrowTraceWriter({ write }, this.manifest, { sha256: (bytes) => sha256(bytes) });
+      await writer.end(await this.writeTo(writer));
+    });
   }
 
   /** Sends rows not sent yet to a sink, with the values of what was chosen. */
   async flush(sink: RowSink): Promise<void> {
-    for (; this.#flushed < this.#rows.length; this.#flushed++) {
-      const row = this.#rows[this.#flushed]!;
-      const wantsValues = this.#observed.values(row.name) && row.hasValues;
-      await sink.append(row, wantsValues ? await this.values(row) : undefined);
-    }
+    for (; this.#flushed < this.#rows.length; this.#flushed++) await this.#send(this.#rows[this.#flushed]!, sink);
   }
 
   rewind(pass: number, cursor: number): void {
@@ -97,6 +106,11 @@ export class RunTrace implements Trace {
       values: (row) => this.values(row),
       source: `the run of ${this.#run.model.name}`,
     });
+  }
+
+  async #send(row: TraceRow, sink: RowSink): Promise<void> {
+    const wantsValues = this.#observed.values(row.name) && row.hasValues;
+    await sink.append(row, wantsValues ? await this.values(row) : undefined);
   }
 
   #row(step: Step, pass: PassState, statistics: Statistics): TraceRow {

@@ -5,12 +5,14 @@ import { openFile } from './files.ts';
 import { openGpu } from './gpu.ts';
 import { readKernel } from './kernels.ts';
 import { resolveModel } from './models.ts';
+import { writeWholeFile } from './whole_file.ts';
 
 export * from '../index.ts';
+export { readArrow } from './arrow_file.ts';
 export { openFile } from './files.ts';
 export { type FoundModel, listModels } from './models.ts';
 
-export const nodePlatform: Platform = { kernel: readKernel, gpu: openGpu };
+export const nodePlatform: Platform = { kernel: readKernel, gpu: openGpu, writeFile: writeWholeFile };
 
 /**
  * Opens a GGUF file: a path, or the name of one that is already on this machine, such as `ollama:llama3.2:1b`. Nothing is

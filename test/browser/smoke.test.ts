@@ -7,9 +7,8 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { openModelFrom } from '../../src/engine/model.ts';
 import { bytesSource, joinBytes } from '../../src/gguf/bytes.ts';
 import { modelShapes, randomModel } from '../../src/gguf/random_model.ts';
-import { openGpu } from '../../src/node/gpu.ts';
 import { findChromium } from '../../src/node/host.ts';
-import { readKernel } from '../../src/node/kernels.ts';
+import { nodePlatform } from '../../src/node/index.ts';
 import { have } from '../skip.ts';
 import { type InPage, tensorsOf } from './in_page.ts';
 import { type OpenPage, openPage } from './page.ts';
@@ -19,8 +18,6 @@ const TOKENS = [1, 300, 17, 301, 42, 42, 305];
 
 /** DESIGN's "What agreement means": 1e-5 end to end. */
 const TOLERANCE = 1e-5;
-
-const PLATFORM = { kernel: readKernel, gpu: openGpu };
 
 /** The shipped models by file name, and a random one of sizes that no kernel is made for. */
 const fixtures = new URL('../../fixtures/', import.meta.url);
@@ -63,7 +60,7 @@ describe('in Chromium', () => {
     served[`/${name}`] = bytes;
     const pair = [`/${name}`, TOKENS] as const;
     const theirs = await page.evaluate(([url, ids]) => (globalThis as InPage).tensorsOfFile(url, ids), pair);
-    const reference = await openModelFrom(bytesSource(name, bytes), PLATFORM, { backend: 'reference' });
+    const reference = await openModelFrom(bytesSource(name, bytes), nodePlatform, { backend: 'reference' });
     const ours = await tensorsOf(reference, TOKENS);
     expect(Object.keys(theirs)).toEqual(Object.keys(ours));
     for (const [tensor, values] of Object.entries(ours)) {

@@ -4,10 +4,9 @@ import type { Model } from '../../src/engine/model.ts';
 import { openModelFrom } from '../../src/engine/model.ts';
 import { type RandomModelOptions, randomModelSource } from '../../src/gguf/random_model.ts';
 import { openGpu } from '../../src/node/gpu.ts';
-import { readKernel } from '../../src/node/kernels.ts';
-import type { Platform } from '../../src/platform.ts';
+import { nodePlatform as platform } from '../../src/node/index.ts';
 
-export const platform: Platform = { kernel: readKernel, gpu: openGpu };
+export { platform };
 
 export const tiny: RandomModelOptions = {
   nLayer: 3,
