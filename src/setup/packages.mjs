@@ -7,6 +7,9 @@ import { basename } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { output } from './child.mjs';
 
+/** npm says first what is wrong, and then explains all its options. */
+const SHOWN_LINES = 25;
+
 /** @typedef {Record<string, { version?: string, optional?: boolean }>} LockedPackages by path, as npm writes them */
 
 /**
@@ -51,8 +54,8 @@ export async function ensurePackages(root, say) {
   say(`${installed ? 'The lockfile changed: installing' : 'Installing'} the packages with "npm ci" …`);
   const { code, stdout, stderr } = await npmCi(root);
   if (code === 0) return;
-  process.stderr.write(stdout + stderr);
-  throw new Error(`Cannot install the packages: "npm ci" ended with code ${code}; its output is above`);
+  process.stderr.write(`${(stdout + stderr).split('\n').slice(0, SHOWN_LINES).join('\n')}\n`);
+  throw new Error(`Cannot install the packages: "npm ci" ended with code ${code}; how its output began is above`);
 }
 
 /**
