@@ -7,7 +7,8 @@ export default class SkippedReporter implements Reporter {
       [...module.children.allTests('skipped')].map((test) => {
         const result = test.result();
         const note = result?.state === 'skipped' ? result.note : undefined;
-        return `  ${test.fullName}\n    ${note ?? 'no reason given'}\n`;
+        const reason = note ?? (test.fullName.includes('skipped:') ? 'as its title says' : 'no reason given');
+        return `  ${test.fullName}\n    ${reason}\n`;
       }),
     );
     if (lines.length > 0) process.stdout.write(`\nSkipped:\n${lines.join('')}`);
