@@ -20,12 +20,14 @@ export interface ByteSource {
 /** The text of `kernels/<name>.wgsl`, for instance `rope` or `blocks/q4_0`. */
 export type KernelText = (name: string) => Promise<string>;
 
-/** A WebGPU device with the adapter it came from, and how to wait for it without burning a core. */
+/** A WebGPU device with the adapter it came from, and how to wait for it. */
 export interface Gpu {
   readonly device: GPUDevice;
   readonly adapter: GPUAdapter;
   /** Smallest and largest subgroup size; null where the device has no `subgroups` feature. */
   readonly subgroups: { readonly min: number; readonly max: number } | null;
+  /** Awaits a promise of the device in the way that costs this host least. */
+  settle<T>(pending: Promise<T>): Promise<T>;
 }
 
 export interface Platform {

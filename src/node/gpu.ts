@@ -3,24 +3,14 @@
  * Dawn aborts when it is collected.
  */
 import { create, globals } from 'webgpu';
+import { gpuOf } from '../engine/webgpu/gpu_of.ts';
 import { DeviceError } from '../errors.ts';
 import type { Gpu } from '../platform.ts';
 import { quietly } from './quiet.ts';
+import { settle } from './settle.ts';
 
 let instance: GPU | undefined;
 let opened: Promise<Gpu> | undefined;
-
-const WANTED_FEATURES: readonly GPUFeatureName[] = ['shader-f16', 'subgroups', 'timestamp-query'];
-const WANTED_LIMITS = [
-  'maxBufferSize',
-  'maxStorageBufferBindingSize',
-  'maxComputeInvocationsPerWorkgroup',
-  'maxComputeWorkgroupSizeX',
-  'maxComputeWorkgroupStorageSize',
-  'maxStorageBuffersPerShaderStage',
-  'maxTextureDimension2D',
-  'maxStorageTexturesPerShaderStage',
-] as const;
 
 /** The process's one device, opened on first use with the adapter's own limits. */
 export function openGpu(): Promise<Gpu> {
@@ -42,15 +32,9 @@ async function requestGpu(): Promise<Gpu> {
         "or use the f64 reference: openModel(path, { backend: 'reference' })",
     );
   }
-  const device = await quietly(() =>
-    adapter.requestDevice({
-      requiredFeatures: WANTED_FEATURES.filter((feature) => adapter.features.has(feature)),
-      requiredLimits: Object.fromEntries(WANTED_LIMITS.map((name) => [name, adapter.limits[name]])),
-    }),
-  );
-  device.lost.then(() => {
+  const opening = await quietly(() => gpuOf(adapter, settle));
+  opening.device.lost.then(() => {
     opened = undefined;
   });
-  const { subgroupMinSize: min, subgroupMaxSize: max } = adapter.info;
-  return { device, adapter, subgroups: device.features.has('subgroups') && min && max ? { min, max } : null };
+  return opening;
 }

@@ -18,7 +18,6 @@ import { KernelLinker } from './link.ts';
 import { Outputs, type PassRecord, type Placed } from './outputs.ts';
 import { DeviceWeights } from './resident.ts';
 import { DeviceStatistics } from './statistics.ts';
-import { Waiter } from './wait.ts';
 
 /** The most tokens a pass may have where memory does not set a lower bound. */
 const MAX_PASS_TOKENS = 512;
@@ -71,7 +70,6 @@ class WebgpuSession implements Session {
   readonly #outputs: Outputs;
   readonly #cache: KvCache;
   readonly #calls: Calls;
-  readonly #waiter = new Waiter();
   readonly #statistics: DeviceStatistics;
 
   constructor(shared: Shared, budget: number) {
@@ -107,7 +105,7 @@ class WebgpuSession implements Session {
   }
 
   /** Encodes and submits steps from … to-1 at once, and waits only where somebody wants statistics or progress. */
-  async #run(record: PassRecord, from: number, to: number, observed: Observed, settle: boolean): Promise<void> {
+  async #run(record: PassRecord, from: number, to: number, observed: Observed, isWatched: boolean): Promise<void> {
     this.#shared.health.check();
     const prepared = await this.#calls.prepare(record, planWork(record.steps, from, to, observed));
     await this.#statistics.prepare();
@@ -122,18 +120,17 @@ class WebgpuSession implements Session {
       watched.push(...this.#encodeStatistics(encoder, record, names));
       this.#outputs.retire(record, to >= segment.to ? index + 1 : index, observed, encoder);
     }
+    const { settle } = this.#shared.gpu;
     const readback = watched.length > 0 ? this.#statistics.collect(encoder) : null;
     this.#calls.writeUniforms();
     this.#device.queue.submit([encoder.finish()]);
     const memory = this.#device.popErrorScope();
-    const kind = `${record.pass.nTokens} ${from} ${to} ${watched.length}`;
     if (readback) {
-      const map = (buffer: GPUBuffer, size: number) =>
-        this.#waiter.until(kind, () => buffer.mapAsync(GPUMapMode.READ, 0, size));
+      const map = (buffer: GPUBuffer, size: number) => settle(buffer.mapAsync(GPUMapMode.READ, 0, size));
       const statistics = await readback.read(map);
       for (const [i, name] of watched.entries()) record.statistics.set(name, statistics[i]!);
-    } else if (settle) {
-      await this.#waiter.until(kind, () => this.#device.queue.onSubmittedWorkDone());
+    } else if (isWatched) {
+      await settle(this.#device.queue.onSubmittedWorkDone());
     }
     const error = await memory;
     if (error) {
@@ -200,7 +197,7 @@ class WebgpuSession implements Session {
       const encoder = this.#device.createCommandEncoder();
       encoder.copyBufferToBuffer(page.buffer, region.offset + start, staging, 0, bytes);
       this.#device.queue.submit([encoder.finish()]);
-      await this.#waiter.until(`read ${name} ${bytes}`, () => staging.mapAsync(GPUMapMode.READ));
+      await this.#shared.gpu.settle(staging.mapAsync(GPUMapMode.READ));
       this.#shared.health.check();
       const data = new Float32Array(bytes / 4);
       data.set(new Float32Array(staging.getMappedRange()));
