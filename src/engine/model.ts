@@ -7,6 +7,7 @@ import { type LlamaConfig, llamaConfig } from '../llama/config.ts';
 import { forward } from '../llama/forward.ts';
 import { NameIndex } from '../llama/names.ts';
 import { checkWeights } from '../llama/weights.ts';
+import type { Pass, Values } from '../ops/op.ts';
 import { sizeOf } from '../ops/shape.ts';
 import type { Step } from '../ops/step.ts';
 import type { ByteSource, Platform } from '../platform.ts';
@@ -19,10 +20,11 @@ import { version } from '../version.ts';
 import type { Backend } from './backend.ts';
 import { referenceBackend } from './reference.ts';
 import { DEFAULT_BUDGET, Run, type RunOptions } from './run.ts';
-import { outputShapes } from './shapes.ts';
+import { type OpWeight, runOp } from './run_op.ts';
+import { inputsOfKind, opOf, outputShapes } from './shapes.ts';
 import type { Transform } from './transforms.ts';
-import { webgpuBackend } from './webgpu/backend.ts';
-import { ggufWeights, type WeightSource } from './weight_store.ts';
+import { deviceContext, webgpuBackend } from './webgpu/backend.ts';
+import { ggufWeights, hostWeight, type WeightSource } from './weight_store.ts';
 
 export interface OpenOptions {
   /** Where steps run. `reference` is f64 on the CPU: slow, and needs no GPU. Default 'webgpu'. */
@@ -99,10 +101,10 @@ export class Model {
     return this.#parts.platform;
   }
 
-  /** The most tokens one pass takes; longer prompts take several passes. */
-  get maxPassTokens(): number {
-    const { nHead, nVocab, nFf, nEmbd, nCtx } = this.config;
-    const keys = 256 * Math.ceil(nCtx / 256);
+  /** The most tokens one pass of a text of `nKeys` tokens takes; longer ones take several passes. */
+  maxPassTokens(nKeys: number): number {
+    const { nHead, nVocab, nFf, nEmbd } = this.config;
+    const keys = 256 * Math.ceil(nKeys / 256);
     return this.backend.maxPassTokens(Math.max(nHead * keys, nVocab, nFf, nEmbd));
   }
 
@@ -136,6 +138,35 @@ export class Model {
     return new Tensor({ name, shape: info.shape, dims, data: await gguf.dequantize(info) });
   }
 
+  /**
+   * Runs one step alone on given inputs, by role: tensors, a cache slot's whole content, or token ids; weights are the
+   * model's. `backend` may be another than the model's own. Throws StepError where the inputs do not fit.
+   */
+  async runStep(
+    name: string,
+    inputs: Readonly<Record<string, Tensor | readonly number[]>>,
+    { backend = this.backend.name }: OpenOptions = {},
+  ): Promise<Tensor> {
+    const ours = new NameIndex(this.steps.map((known) => known.name)).resolve(name, 'run');
+    const step = this.steps.find((known) => known.name === ours)!;
+    const op = opOf(step);
+    const weights: Record<string, OpWeight> = {};
+    for (const [role, weight] of inputsOfKind(op, step, 'weight')) {
+      weights[role] = await hostWeight(this.#parts.weights, weight);
+    }
+    const tensors = Object.fromEntries(
+      Object.entries(inputs).map(([role, input]) => [
+        role,
+        input instanceof Tensor ? input : { shape: [input.length], data: Float64Array.from(input) },
+      ]),
+    );
+    const { platform } = this.#parts;
+    const where = backend === 'reference' ? backend : deviceContext(await platform.gpu(), platform.kernel);
+    const pass = passOf(step, this.steps, tensors);
+    const { shape, data } = await runOp(op, { tensors, weights, params: step.params, pass }, where);
+    return new Tensor({ name: step.name, shape, dims: step.dims, data: Float32Array.from(data) });
+  }
+
   /** The same model with other steps; weights and device memory are shared. */
   with(...transforms: readonly Transform[]): Model {
     const steps = transforms.reduce<readonly Step[]>(
@@ -154,8 +185,9 @@ export class Model {
     const names = new NameIndex(this.steps.map(({ name }) => name));
     let values = 0;
     let passes = 0;
-    for (let nPast = 0; nPast < tokens.length; nPast += this.maxPassTokens, passes++) {
-      const pass = { nPast, nTokens: Math.min(this.maxPassTokens, tokens.length - nPast) };
+    const most = this.maxPassTokens(tokens.length);
+    for (let nPast = 0; nPast < tokens.length; nPast += most, passes++) {
+      const pass = { nPast, nTokens: Math.min(most, tokens.length - nPast) };
       const shapes = outputShapes(this.steps, pass, (name) => this.#parts.weights.info(name)?.shape);
       for (const { name } of this.steps) {
         if (isChosen({ name, ...names.aliases(name) })) values += sizeOf(shapes.get(name) ?? []);
@@ -221,6 +253,22 @@ export class Model {
     await this.backend.close();
     await this.gguf.source.close();
   }
+}
+
+/** The pass that given inputs belong to: as many tokens as they hold, after as many as a cache holds before them. */
+function passOf(step: Step, steps: readonly Step[], inputs: Readonly<Record<string, Values>>): Pass {
+  let nTokens = 1;
+  let nKeys: number | undefined;
+  const { inputs: rules } = opOf(step);
+  for (const [role, { shape }] of Object.entries(inputs)) {
+    if (rules[role]?.kind === 'cache') nKeys = shape[0];
+    else {
+      const dims = steps.find(({ name }) => name === step.inputs[role])?.dims ?? ['token'];
+      nTokens = shape[dims.indexOf('token')] ?? nTokens;
+      if (dims.includes('key')) nKeys ??= shape[dims.indexOf('key')];
+    }
+  }
+  return { nTokens, nPast: (nKeys ?? nTokens) - nTokens };
 }
 
 async function fileSha256(source: ByteSource): Promise<string> {

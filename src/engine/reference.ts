@@ -8,7 +8,7 @@ import { sizeOf } from '../ops/shape.ts';
 import type { Step } from '../ops/step.ts';
 import { type Statistics, statisticsOf } from '../trace/statistics.ts';
 import type { Backend, ExecuteRequest, Observed, Output, PassState, Session } from './backend.ts';
-import { opOf, outputShapes } from './shapes.ts';
+import { matrixShape, opOf, outputShapes } from './shapes.ts';
 import { hostWeight, type WeightSource } from './weight_store.ts';
 
 /** Blocks of weights kept in memory between steps, in bytes. */
@@ -103,7 +103,7 @@ class ReferenceSession implements Session {
       switch (op.inputs[role]?.kind) {
         case 'weight':
           weights[role] = await this.#cache.get(name);
-          shapes[role] = weights[role].shape;
+          shapes[role] = matrixShape(weights[role].shape);
           break;
         case 'tokens':
           tensors[role] = { shape: [pass.nTokens], data: Float64Array.from(pass.tokens) };

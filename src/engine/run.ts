@@ -251,7 +251,7 @@ export class Run {
       if (mayStay) return;
       throw new StepError(`Cannot ${action}: every token has been through the model; generate() another, or go back()`);
     }
-    const tokens = this.#tokens.slice(nPast, nPast + this.model.maxPassTokens);
+    const tokens = this.#tokens.slice(nPast, nPast + this.model.maxPassTokens(this.#tokens.length));
     this.#passes.push({ index: this.#passes.length, tokens, nTokens: tokens.length, nPast });
     this.#cursor = 0;
   }
@@ -316,11 +316,26 @@ export class Run {
   async #sample(sampler: Sampler): Promise<Sampled> {
     const pass = this.#passes.at(-1)!;
     const { data } = await this.#session.read(pass.index, OUTPUT, { start: pass.nTokens - 1, count: 1 });
+    if (data.some(Number.isNaN)) throw this.#brokenLogits(data);
     const drawn = sampler.draw(data, this.#tokens);
     const sampled = { ...drawn, piece: this.model.tokenizer.piece(drawn.token), position: this.#tokens.length };
     this.#tokens.push(drawn.token);
     this.sampled.push(sampled);
     return sampled;
+  }
+
+  /** Says where NaN first appeared, as far as statistics were kept. */
+  #brokenLogits(logits: Float32Array): StepError {
+    const first = this.#trace.entries.find(({ statistics }) => statistics.nanCount > 0);
+    const count = logits.filter(Number.isNaN).length;
+    const where = first
+      ? `the first tensor with NaN is ${first.name} of pass ${first.pass}`
+      : 'statistics were not kept';
+    return new StepError(
+      `Cannot draw a token: ${count} of ${logits.length} logits are NaN; ${where}. ` +
+        `Look at "layerscope trace ${this.model.name}": a broken weight or an overflow shows there`,
+      { step: first?.name ?? OUTPUT },
+    );
   }
 
   /** One move at a time: a call that was not awaited ends before the next begins. */

@@ -15,6 +15,11 @@ export function opOf(step: Step): Op {
   );
 }
 
+/** Ops see every weight as `[rows, columns]`; a vector has one row. */
+export function matrixShape(shape: Shape): Shape {
+  return shape.length === 1 ? [1, ...shape] : shape;
+}
+
 /** Names of a step's inputs of one kind, by role. */
 export function inputsOfKind(op: Op, step: Step, kind: InputKind): [role: string, name: string][] {
   return Object.entries(step.inputs).filter(([role]) => op.inputs[role]?.kind === kind);
@@ -45,7 +50,7 @@ export function outputShapes(steps: readonly Step[], pass: Pass, weightShape: We
           { step: step.name },
         );
       }
-      inputs[role] = rule.kind === 'weight' && shape.length === 1 ? [1, ...shape] : shape;
+      inputs[role] = rule.kind === 'weight' ? matrixShape(shape) : shape;
     }
     const shape = op.shape(inputs, step.params, pass);
     if (shapes.has(step.name)) {

@@ -5,7 +5,7 @@
 import { StepError } from '../errors.ts';
 import { type BlockTypeName, blockTypes } from '../gguf/blocks/index.ts';
 import type { GgufFile, TensorInfo } from '../gguf/reader.ts';
-import type { WeightRows } from '../ops/op.ts';
+import type { OpWeight } from './run_op.ts';
 
 export interface WeightInfo {
   readonly name: string;
@@ -38,8 +38,8 @@ export function ggufWeights(gguf: GgufFile): WeightSource {
   };
 }
 
-/** A weight for the f64 reference: its blocks in memory, rows dequantised as they are asked for. */
-export async function hostWeight(source: WeightSource, name: string): Promise<WeightRows> {
+/** A weight on the host: its blocks in memory, rows dequantised as they are asked for. */
+export async function hostWeight(source: WeightSource, name: string): Promise<OpWeight> {
   const info = source.info(name);
   if (!info)
     throw new StepError(`Cannot read weight ${name}: ${source.file} has no tensor of that name`, { tensor: name });
@@ -49,7 +49,9 @@ export async function hostWeight(source: WeightSource, name: string): Promise<We
   const bytes = await source.readRows(name, 0, nRows);
   const rowBytes = (columns / type.size) * type.bytes;
   return {
-    shape: [nRows, columns],
+    type: info.type,
+    shape: info.shape.length === 1 ? info.shape : [nRows, columns],
+    bytes: (start, count) => bytes.subarray(start * rowBytes, (start + count) * rowBytes),
     rows(start, count) {
       const out = new Float32Array(count * columns);
       type.dequantize(bytes, start * rowBytes, out);

@@ -17,6 +17,7 @@ import { KvCache } from './kv_cache.ts';
 import { KernelLinker } from './link.ts';
 import { Outputs, type PassRecord, type Placed } from './outputs.ts';
 import { DeviceWeights } from './resident.ts';
+import type { WebgpuContext } from './run_op.ts';
 import { DeviceStatistics } from './statistics.ts';
 
 /** The most tokens a pass may have where memory does not set a lower bound. */
@@ -38,7 +39,8 @@ export function webgpuBackend(gpu: Gpu, kernels: KernelText, source: WeightSourc
   };
 }
 
-interface DeviceContext {
+interface DeviceContext extends WebgpuContext {
+  readonly gpu: Gpu;
   readonly linker: KernelLinker;
   readonly health: DeviceHealth;
 }
@@ -46,10 +48,10 @@ interface DeviceContext {
 const contexts = new WeakMap<Gpu, DeviceContext>();
 
 /** What every model on a device shares: kernels are compiled once. */
-function deviceContext(gpu: Gpu, kernels: KernelText): DeviceContext {
+export function deviceContext(gpu: Gpu, kernels: KernelText): DeviceContext {
   let context = contexts.get(gpu);
   if (!context) {
-    context = { linker: new KernelLinker(gpu, kernels), health: new DeviceHealth(gpu.device) };
+    context = { gpu, linker: new KernelLinker(gpu, kernels), health: new DeviceHealth(gpu.device) };
     contexts.set(gpu, context);
   }
   return context;
