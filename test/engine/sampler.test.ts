@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest';
-import { Sampler, type SamplerOptions } from '../../src/engine/sampler.ts';
+import { ranked, Sampler, type SamplerOptions } from '../../src/engine/sampler.ts';
 import { UsageError } from '../../src/errors.ts';
 import { normals, seeded } from '../seeded.ts';
 
@@ -21,6 +21,16 @@ test('greedy takes the largest logit, and of equal ones the lowest id', () => {
   expect(new Sampler().draw(skewed, []).token).toBe(1);
   expect(new Sampler().draw(Float32Array.of(2, 7, 7), []).token).toBe(1);
   expect(new Sampler().draw(Float32Array.of(Number.NaN, -3, Number.NEGATIVE_INFINITY), []).token).toBe(1);
+});
+
+test('candidates stand in the order of their logits, equal ones in that of their ids', () => {
+  const values = normals(seeded(8), 5000, 3).map((x, i) => (i % 7 === 0 ? Math.round(x) : x));
+  values.set([0, -0, Number.POSITIVE_INFINITY, -1e-45, 1e-45, Number.NaN], 100);
+  const key = (id: number) => (Number.isNaN(values[id]!) ? Number.NEGATIVE_INFINITY : values[id]!);
+  const wanted = Array.from(values.keys()).sort((a, b) => key(b) - key(a) || a - b);
+  const { ids, logits } = ranked(values);
+  expect([...ids]).toEqual(wanted);
+  expect(logits).toEqual(Float64Array.from(wanted, key));
 });
 
 test('draws follow the probabilities', () => {
