@@ -1,48 +1,54 @@
-/** The command line: `layerscope <command>`. Each command is one file in src/cli; exit code 1 is an error, 2 a wrong call. */
+/**
+ * The command line: `layerscope <command>`. Each command is one file in src/cli. Exit code 1 is an error, 2 a wrong call,
+ * 130 Ctrl-C; what went wrong is one line on stderr.
+ */
 import { Command, CommanderError } from 'commander';
 import { doctorCommand } from './cli/doctor.ts';
 import { generateCommand } from './cli/generate.ts';
 import { infoCommand } from './cli/info.ts';
 import { modelsCommand } from './cli/models.ts';
+import { exitOnSignals } from './cli/signals.ts';
 import { startCommand } from './cli/start.ts';
 import { tokenizeCommand } from './cli/tokenize.ts';
 import { traceCommand } from './cli/trace.ts';
-import { InterruptedError, LayerscopeError, UsageError } from './errors.ts';
+import { LayerscopeError, UsageError } from './errors.ts';
 import { version } from './version.ts';
 
 const program = new Command('layerscope')
   .description('Open a Llama: run it one layer at a time, look at every tensor, write them to Arrow.')
-  .version(version)
-  .exitOverride()
-  .showHelpAfterError('("layerscope --help" lists the commands)');
+  .version(version);
 
-for (const command of [
-  startCommand,
-  traceCommand,
-  generateCommand,
-  tokenizeCommand,
-  infoCommand,
-  modelsCommand,
-  doctorCommand,
-]) {
-  program.addCommand(command().exitOverride());
-}
+const commands = [
+  startCommand(),
+  traceCommand(),
+  generateCommand(),
+  tokenizeCommand(),
+  infoCommand(),
+  modelsCommand(),
+  doctorCommand(),
+];
+for (const command of commands) program.addCommand(command);
+for (const command of [program, ...commands]) command.exitOverride().configureOutput({ outputError: () => {} });
 
+exitOnSignals();
+process.stdout.on('error', (error: NodeJS.ErrnoException) => {
+  // `layerscope … | head`: whoever read has enough.
+  if (error.code === 'EPIPE') process.exit(0);
+  process.stderr.write(`Cannot write to stdout: ${error.message}; check the disk\n`);
+  process.exit(1);
+});
 try {
   await program.parseAsync();
 } catch (error) {
   process.exitCode = report(error);
 }
+await new Promise((written) => process.stdout.write('', written));
 // Dawn's threads would keep the process alive.
 process.exit();
 
 /** Says what went wrong on stderr, in one line where we know it; gives the exit code. */
 function report(error: unknown): number {
-  if (error instanceof CommanderError) return error.exitCode === 0 ? 0 : 2;
-  if (error instanceof InterruptedError) {
-    process.stderr.write(`${error.message}\n`);
-    return 130;
-  }
+  if (error instanceof CommanderError) return reportCall(error);
   if (error instanceof LayerscopeError) {
     process.stderr.write(`${error.message}\n`);
     return error instanceof UsageError ? 2 : 1;
@@ -50,4 +56,18 @@ function report(error: unknown): number {
   const text = error instanceof Error ? (error.stack ?? error.message) : String(error);
   process.stderr.write(`Cannot finish: this is a bug in layerscope; please report it with the text below.\n${text}\n`);
   return 1;
+}
+
+/** A call that commander refused, in our words. Help that was asked for is no refusal. */
+function reportCall({ exitCode, code, message }: CommanderError): number {
+  if (exitCode === 0) return 0;
+  if (code === 'commander.help') return 2; // Called without a command: its help is on stderr.
+  const name = commands.find((command) => command.name() === process.argv[2])?.name();
+  const call = ['layerscope', ...(name ? [name] : [])].join(' ');
+  const found = message
+    .replace(/^error: /, '')
+    .replace(/\s*\n\s*/g, ' ')
+    .replace(/\.$/, '');
+  process.stderr.write(`Cannot run ${call}: ${found}; "npx ${call} --help" shows how to call it\n`);
+  return 2;
 }

@@ -1,19 +1,22 @@
 /** `layerscope generate`: continues a text, and shows what the sampler did. */
-import { Command, InvalidArgumentError, Option } from 'commander';
+import { Command, Option } from 'commander';
 import type { Sampled } from '../engine/run.ts';
-import type { SamplerOptions } from '../engine/sampler.ts';
+import type { SamplerOptions, Stage } from '../engine/sampler.ts';
+import { UsageError } from '../errors.ts';
 import {
   type BackendName,
   backendOption,
   jsonOption,
+  MODEL_ARGUMENT,
+  number,
   openFor,
   type PromptOptions,
   printJson,
   promptOptions,
   promptTokens,
-  withProgress,
 } from './model.ts';
-import { short, table, visible } from './table.ts';
+import { runPrompt, withBar } from './progress.ts';
+import { short, table, visible, visibleLines } from './terminal.ts';
 
 interface GenerateOptions extends PromptOptions, SamplerOptions {
   readonly n: number;
@@ -22,74 +25,88 @@ interface GenerateOptions extends PromptOptions, SamplerOptions {
   readonly json?: boolean;
 }
 
+const option = (flags: string, text: string) => new Option(`${flags} <number>`, text).argParser(number);
+
 export function generateCommand(): Command {
-  const number = (name: string, text: string, fallback?: number) =>
-    new Option(`${name} <number>`, text).argParser(readNumber).default(fallback);
   const command = new Command('generate')
     .description('continue a text token by token')
-    .argument('<model>', 'a GGUF file, or ollama:NAME')
-    .addOption(number('-n', 'tokens to draw', 64))
-    .addOption(number('--temperature', 'divides the logits; 0 is greedy', 0))
-    .addOption(number('--top-k', 'keep the k largest; 0 keeps all'))
-    .addOption(number('--top-p', 'keep the fewest that add up to p'))
-    .addOption(number('--min-p', 'keep those at least this fraction of the largest'))
-    .addOption(number('--repetition-penalty', 'weakens recent tokens; 1 changes nothing'))
-    .addOption(number('--penalty-last-n', 'how many tokens are recent'))
-    .addOption(number('--seed', 'seeds the draws', 0))
+    .argument('<model>', MODEL_ARGUMENT);
+  for (const each of promptOptions()) command.addOption(each);
+  return command
+    .addOption(option('-n', 'draw at most so many tokens').default(64))
+    .addOption(option('--temperature', 'divides the logits; 0 takes the most likely token (default: 0)'))
+    .addOption(option('--top-k', 'keep the k most likely; 0 keeps all (default: 0)'))
+    .addOption(option('--top-p', 'keep the fewest whose probabilities add up to p (default: 1)'))
+    .addOption(option('--min-p', 'keep those at least this fraction of the most likely (default: 0)'))
+    .addOption(option('--repetition-penalty', 'weakens recent tokens; 1 changes nothing (default: 1)'))
+    .addOption(option('--penalty-last-n', 'how many tokens are recent (default: 64)'))
+    .addOption(option('--seed', 'seeds the draws (default: 0)'))
     .option('--stages', "show each token's rank and probability after every stage of the sampler")
     .addOption(backendOption())
-    .addOption(jsonOption());
-  for (const option of promptOptions()) command.addOption(option);
-  return command.action(generate);
+    .addOption(jsonOption())
+    .action(generate);
 }
 
 async function generate(path: string, options: GenerateOptions): Promise<void> {
+  const { n, stages, json } = options;
+  if (!Number.isInteger(n) || n < 1) throw new UsageError(`Cannot draw ${n} tokens: -n must be a whole number above 0`);
+  const sampling = samplingOf(options);
   const model = await openFor(path, options.backend);
   const tokens = promptTokens(model, options);
   const run = model.start(tokens, { select: 'none', statistics: false });
-  const text = model.tokenizer.stream();
-  const show = !options.json && !options.stages;
-  const onToken = ({ token }: Sampled) => {
-    if (show) process.stdout.write(text.push(token));
-  };
-  await withProgress('prompt', (move) => run.toEnd(move));
-  await withProgress('', ({ signal }) => run.generate(options.n, { ...sampling(options), signal, onToken }));
-  if (show) process.stdout.write(`${text.end()}\n`);
-  if (options.json) {
-    const drawn = run.sampled.map(({ token, piece, stages }) => ({ token, piece, stages }));
-    printJson({
-      text: model.tokenizer.decode(run.sampled.map(({ token }) => token)),
-      tokens: run.tokens,
-      sampled: drawn,
-    });
-  } else if (options.stages) {
-    const names = run.sampled[0]?.stages.map(({ name }) => name) ?? [];
-    const rows = run.sampled.map(({ piece, stages }) => [
-      `│${visible(piece)}│`,
-      ...stages.map(
-        ({ rank, probability, removed }) => `#${rank} ${short(probability)}${removed > 0 ? ` (−${removed})` : ''}`,
-      ),
-    ]);
-    process.stdout.write(`${table([['token', ...names], ...rows])}\n`);
+  await runPrompt(run);
+  if (stages || json) {
+    await withBar('drawing', (bar) =>
+      run.generate(n, { ...sampling, onToken: ({ piece }) => bar?.at(run.sampled.length, n, visible(piece)) }),
+    );
+    const text = model.tokenizer.decode(
+      run.sampled.map(({ token }) => token),
+      { prefix: true },
+    );
+    const { name, tokenizer } = model;
+    const prompt = { tokens, pieces: tokens.map((token) => tokenizer.piece(token)) };
+    if (json) printJson({ model: name, prompt, sampler: sampling, text, sampled: run.sampled });
+    else process.stdout.write(`${stageTable(run.sampled)}\n`);
+    return;
   }
+  const stream = model.tokenizer.stream();
+  const say = (text: string) => process.stdout.write(process.stdout.isTTY ? visibleLines(text) : text);
+  await run.generate(n, { ...sampling, onToken: ({ token }) => say(stream.push(token)) });
+  say(`${stream.end()}\n`);
 }
 
-/** Only what was given: the sampler has its own defaults. */
-function sampling({
-  temperature,
-  topK,
-  topP,
-  minP,
-  repetitionPenalty,
-  penaltyLastN,
-  seed,
-}: SamplerOptions): SamplerOptions {
-  const given = { temperature, topK, topP, minP, repetitionPenalty, penaltyLastN, seed };
-  return Object.fromEntries(Object.entries(given).filter(([, value]) => value !== undefined));
+/** What was given: the sampler has its own defaults. Says so where an option cannot show, because nothing is drawn. */
+function samplingOf(options: GenerateOptions): SamplerOptions {
+  const { temperature, topK, topP, minP, repetitionPenalty, penaltyLastN, seed } = options;
+  const all = { temperature, topK, topP, minP, repetitionPenalty, penaltyLastN, seed };
+  const given = Object.entries(all).filter(([, value]) => value !== undefined);
+  if (!temperature && given.some(([name]) => ['topK', 'topP', 'minP', 'seed'].includes(name))) {
+    process.stderr.write('The temperature is 0, so the most likely token is always taken; draw with --temperature 1\n');
+  }
+  return Object.fromEntries(given);
 }
 
-function readNumber(text: string): number {
-  const value = Number(text);
-  if (text.trim() === '' || Number.isNaN(value)) throw new InvalidArgumentError('It must be a number.');
-  return value;
+const STAGE_TITLES: Readonly<Record<Stage['name'], string>> = {
+  logits: 'model',
+  penalty: 'penalty',
+  temperature: 'temperature',
+  topK: 'top-k',
+  topP: 'top-p',
+  minP: 'min-p',
+};
+
+/** A row per token, a column per stage. A stage that did nothing for a token is `·` in its row. */
+function stageTable(sampled: readonly Sampled[]): string {
+  const names = Object.keys(STAGE_TITLES) as Stage['name'][];
+  const used = names.filter((name) => sampled.some(({ stages }) => stages.some((stage) => stage.name === name)));
+  const rows = sampled.map(({ piece, stages }) => [
+    `│${visible(piece)}│`,
+    ...used.map((name) => stageCell(stages.find((stage) => stage.name === name))),
+  ]);
+  const legend = '#rank probability of kept, of the token that was drawn, after each stage';
+  return `${table([['token', ...used.map((name) => STAGE_TITLES[name])], ...rows])}\n\n${legend}`;
+}
+
+function stageCell(stage: Stage | undefined): string {
+  return stage ? `#${stage.rank} ${short(stage.probability)} of ${stage.kept}` : '·';
 }

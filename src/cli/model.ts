@@ -1,15 +1,20 @@
-/** What the commands share: opening a model, reading a prompt, progress and Ctrl-C. */
-import { SingleBar } from 'cli-progress';
-import { Option } from 'commander';
+/** What the commands share: opening a model, reading a prompt, choosing tensors, printing JSON. */
+import { InvalidArgumentError, Option } from 'commander';
 import type { Model } from '../engine/model.ts';
-import type { Progress } from '../engine/run.ts';
 import { DeviceError, UsageError } from '../errors.ts';
+import { NameIndex } from '../llama/names.ts';
 import { openModel } from '../node/index.ts';
+import { globList, selects } from '../trace/select.ts';
+import { endAtOnceOnSignals } from './signals.ts';
 
 export type BackendName = 'webgpu' | 'reference';
 
+export const MODEL_ARGUMENT = 'a GGUF file, or a name that "layerscope models" lists';
+
 export const backendOption = () =>
-  new Option('--backend <name>', 'where steps run').choices(['webgpu', 'reference']).default(undefined, 'webgpu');
+  new Option('--backend <name>', 'where steps run: on the GPU, or slowly in f64 on the CPU')
+    .choices(['webgpu', 'reference'])
+    .default(undefined, 'webgpu');
 
 export const jsonOption = () => new Option('--json', 'print JSON instead of text');
 
@@ -22,13 +27,29 @@ export async function openFor(path: string, backend: BackendName | undefined): P
   if (wanted !== undefined && wanted !== 'webgpu' && wanted !== 'reference') {
     throw new UsageError(`Cannot use LAYERSCOPE_BACKEND=${wanted}: it must be webgpu or reference`);
   }
+  if (wanted === 'reference') return openReference(path);
   try {
-    return await openModel(path, { backend: wanted ?? 'webgpu' });
+    return await openModel(path, { backend: 'webgpu' });
   } catch (error) {
-    if (!(error instanceof DeviceError) || wanted !== undefined) throw error;
-    process.stderr.write(`No GPU: using the f64 reference, which is slow. "npx layerscope doctor" says what to do.\n`);
-    return openModel(path, { backend: 'reference' });
+    if (!(error instanceof DeviceError)) throw error;
+    if (wanted === 'webgpu') throw inWordsOfTheCommandLine(error);
+    const [reason] = error.message.replace(/^Cannot [^:]*: /, '').split(';');
+    process.stderr.write(
+      `No GPU (${reason}): running on the f64 reference, which is slow; "npx layerscope doctor" says what to do\n`,
+    );
+    return openReference(path);
   }
+}
+
+function openReference(path: string): Promise<Model> {
+  endAtOnceOnSignals();
+  return openModel(path, { backend: 'reference' });
+}
+
+/** The API's cure for a missing GPU is an argument of openModel; here it is an option. */
+function inWordsOfTheCommandLine(error: DeviceError): DeviceError {
+  const text = error.message.replace("openModel(path, { backend: 'reference' })", '--backend reference');
+  return new DeviceError(text, { cause: error });
 }
 
 export interface PromptOptions {
@@ -46,49 +67,62 @@ export const promptOptions = () => [
   new Option('--no-bos', 'do not begin with BOS'),
 ];
 
-/** The prompt's token ids. Throws UsageError where none of the three was given or an id is no number. */
+/** The prompt's token ids. Throws UsageError where none of the three was given or one cannot be read. */
 export function promptTokens(model: Model, { prompt, chat, tokens, bos }: PromptOptions): number[] {
   const rule = bos ? {} : { bos };
-  if (prompt !== undefined) return model.tokenize(prompt, rule);
-  if (chat !== undefined) return model.tokenize(chat, { ...rule, chat: true });
-  if (tokens === undefined) {
+  if (tokens !== undefined) return tokenIds(tokens);
+  const text = prompt ?? chat;
+  if (text === undefined) {
     throw new UsageError('Cannot run without a prompt: give --prompt TEXT, --chat TEXT or --tokens 1,2,3');
   }
-  return tokens.split(',').map((text) => {
+  if (text === '') {
+    throw new UsageError(`Cannot run ${model.name}: the prompt is empty; give some text, or token ids with --tokens`);
+  }
+  return model.tokenize(readableText(text), { ...rule, chat: chat !== undefined });
+}
+
+/** The same options again, for a command to copy. */
+export function promptArguments({ prompt, chat, tokens, bos }: PromptOptions): string[] {
+  const given = Object.entries({ prompt, chat, tokens }).flatMap(([name, text]) =>
+    text === undefined ? [] : [`--${name}`, text],
+  );
+  return bos ? given : [...given, '--no-bos'];
+}
+
+/** Node reads arguments as UTF-8 and puts U+FFFD where they are not; a prompt that was changed so must not pass for it. */
+export function readableText(text: string): string {
+  if (!text.includes('\ufffd')) return text;
+  throw new UsageError(
+    'Cannot read the text: it has bytes that are not UTF-8, or U+FFFD, which stands for such; give UTF-8, or ids with --tokens',
+  );
+}
+
+function tokenIds(list: string): number[] {
+  return list.split(',').map((text) => {
     if (/^\s*\d+\s*$/.test(text)) return Number(text);
-    throw new UsageError(`Cannot read --tokens ${tokens}: "${text}" is not a token id; write 1,2,3`);
+    throw new UsageError(`Cannot read --tokens ${list}: "${text}" is not a token id; write 1,2,3`);
   });
 }
 
-/** A bar on stderr while work goes on, at a terminal only; and a signal that Ctrl-C fires. */
-export async function withProgress<T>(
-  label: string,
-  work: (move: { signal: AbortSignal; onProgress: (progress: Progress) => void }) => Promise<T>,
-): Promise<T> {
-  const controller = new AbortController();
-  const interrupt = () => controller.abort();
-  process.once('SIGINT', interrupt);
-  const bar = new SingleBar({
-    format: `${label} {bar} {value}/{total} {step} {eta_formatted}`,
-    stream: process.stderr,
-    clearOnComplete: true,
-    hideCursor: true,
-    noTTYOutput: false,
+/**
+ * The globs of --select, each of which picks a tensor; a name that only we resolve (`hidden_states[0]`) becomes ours. Throws
+ * StepError, with the names most like it, where one picks nothing.
+ */
+export function selectOf(model: Model, select: string): string[] {
+  const names = new NameIndex(model.steps.map(({ name }) => name));
+  const all = model.steps.map(({ name }) => ({ name, ...names.aliases(name) }));
+  return globList(select).map((glob) => {
+    const [sign, bare] = glob.startsWith('!') ? ['!', glob.slice(1)] : ['', glob];
+    if (bare === 'none' || all.some(selects(bare))) return glob;
+    return sign + names.resolve(bare, 'select');
   });
-  let isShown = false;
-  const onProgress = ({ done, total, step }: Progress) => {
-    if (!process.stderr.isTTY) return;
-    if (!isShown) bar.start(total, 0, { step });
-    isShown = true;
-    bar.setTotal(total);
-    bar.update(done, { step });
-  };
-  try {
-    return await work({ signal: controller.signal, onProgress });
-  } finally {
-    if (isShown) bar.stop();
-    process.removeListener('SIGINT', interrupt);
-  }
+}
+
+/** Reads the number of an option. */
+export function number(text: string): number {
+  const value = Number(text);
+  if (text.trim() === '' || !Number.isFinite(value)) throw new InvalidArgumentError('It must be a number.');
+  return value;
 }
 
 export function printJson(value: unknown): void {

@@ -3,7 +3,7 @@ import { Command } from 'commander';
 import prettyBytes from 'pretty-bytes';
 import { listModels } from '../node/index.ts';
 import { jsonOption, printJson } from './model.ts';
-import { table } from './table.ts';
+import { commandLine, table } from './terminal.ts';
 
 export function modelsCommand(): Command {
   return new Command('models')
@@ -13,10 +13,19 @@ export function modelsCommand(): Command {
       const models = await listModels();
       if (options.json) return printJson(models);
       if (models.length === 0) {
-        process.stdout.write('No GGUF file was found in the caches of Hugging Face, Ollama, LM Studio or llama.cpp.\n');
+        process.stdout.write(
+          'The caches of Hugging Face, Ollama, LM Studio and llama.cpp hold no GGUF file.\n' +
+            'A file of yours opens by its path: npx layerscope info FILE.gguf\n',
+        );
         return;
       }
-      const rows = models.map(({ id, bytes, path, problem }) => [id, prettyBytes(bytes), problem ?? path]);
+      const rows = models.map(({ id, bytes, path, problem }) => [
+        id,
+        bytes > 0 ? prettyBytes(bytes) : '–',
+        problem ? `cannot be opened: ${problem}` : path,
+      ]);
       process.stdout.write(`${table(rows, ['left', 'right'])}\n`);
+      const first = models.find(({ problem }) => !problem);
+      if (first) process.stdout.write(`\nOne of them: ${commandLine('info', first.id)}\n`);
     });
 }

@@ -1,59 +1,35 @@
-/** `layerscope start`: a first look at a model. Tokens, how the residual stream grows, what each layer would say, and the text. */
+/**
+ * `layerscope start`: a first look at a model. Tokens, how the residual stream grows, what each layer would say next (the
+ * logit lens, nostalgebraist 2020), and the text; the whole run goes into a file.
+ */
 import { existsSync, readdirSync } from 'node:fs';
-import { basename, join } from 'node:path';
+import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { Command } from 'commander';
+import prettyBytes from 'pretty-bytes';
 import type { Model } from '../engine/model.ts';
-import type { Run } from '../engine/run.ts';
 import { lens } from '../engine/transforms.ts';
 import { LayerscopeError } from '../errors.ts';
-import { type BackendName, backendOption, jsonOption, openFor, printJson, withProgress } from './model.ts';
-import { short, table, visible } from './table.ts';
-import { writeWholeTrace } from './trace.ts';
+import type { Run } from '../index.ts';
+import {
+  type BackendName,
+  backendOption,
+  jsonOption,
+  MODEL_ARGUMENT,
+  openFor,
+  printJson,
+  promptTokens,
+} from './model.ts';
+import { runPrompt } from './progress.ts';
+import { bold, commandLine, cut, percent, short, shownPath, shownWidth, table, visible } from './terminal.ts';
+import { howToRead } from './trace.ts';
+import { type Written, writeFinished } from './trace_file.ts';
 
 const PROMPT = 'Lily gave the ball to Tom. Tom thanked';
+/** Tokens of the continuation. */
 const CONTINUATION = 24;
+/** Tokens that each layer names. */
 const TOP = 5;
-const BAR = 16;
-
-interface LayerLook {
-  readonly name: string;
-  readonly rms: number;
-  readonly top: readonly { readonly token: number; readonly piece: string; readonly probability: number }[];
-}
-
-export function startCommand(): Command {
-  return new Command('start')
-    .description('a first look: tokens, RMS per layer, logit lens, continuation; writes the trace to out/')
-    .argument('[prompt]', 'the text to run', PROMPT)
-    .option('--model <model>', 'a GGUF file, or ollama:NAME; the shipped model by default')
-    .option('--out <file>', 'where the trace goes', join('out', 'first-look.arrow'))
-    .addOption(backendOption())
-    .addOption(jsonOption())
-    .action(async (prompt: string, options: StartOptions) => {
-      const model = await openFor(options.model ?? shippedModel(), options.backend);
-      const run = model.with(lens({ k: TOP })).start(prompt);
-      await withProgress('layers', (move) => run.toEnd(move));
-      const layers = await lookAtLayers(model, run);
-      const prompted = run.pieces;
-      const written = await writeWholeTrace(run, options.out);
-      const plain = model.start(prompt, { select: 'none', statistics: false });
-      await withProgress('text', (move) => plain.generate(CONTINUATION, move));
-      const text = model.tokenizer.decode(plain.sampled.map(({ token }) => token));
-      const found = { prompted, layers, text, written };
-      if (options.json)
-        printJson({
-          model: model.name,
-          prompt,
-          tokens: run.tokens,
-          pieces: prompted,
-          layers,
-          text,
-          trace: written.path,
-        });
-      else process.stdout.write(`${page(model, prompt, found)}\n`);
-    });
-}
 
 interface StartOptions {
   readonly model?: string;
@@ -62,11 +38,45 @@ interface StartOptions {
   readonly json?: boolean;
 }
 
-interface Found {
-  readonly prompted: readonly string[];
-  readonly layers: readonly LayerLook[];
-  readonly text: string;
-  readonly written: { readonly path: string; readonly tensors: number; readonly size: string };
+export function startCommand(): Command {
+  return new Command('start')
+    .description('a first look: tokens, RMS and logit lens of each layer, continuation; writes the trace')
+    .argument('[prompt]', 'the text to run', PROMPT)
+    .option('--model <model>', `${MODEL_ARGUMENT} (default: the shipped model)`)
+    .option('--out <file>', 'where the trace goes', join('out', 'first-look.arrow'))
+    .addOption(backendOption())
+    .addOption(jsonOption())
+    .action(start);
+}
+
+async function start(prompt: string, { model: given, out, backend, json }: StartOptions): Promise<void> {
+  const path = given ?? shippedModel();
+  const model = await openFor(path, backend);
+  const tokens = promptTokens(model, { prompt, bos: true });
+  const show = (text: string) => void (json || process.stdout.write(text));
+
+  const run = model.with(lens({ k: TOP })).start(tokens);
+  show(`${bold(shownPath(path))} on ${await whereItRuns(model)}\n\n`);
+  show(`Tokens  ${run.pieces.map(visible).join('│')}\n\n`);
+  await runPrompt(run);
+  const layers = await lookAtLayers(run);
+  show(`After each layer: how large its numbers are (RMS), and the ${TOP} most likely next tokens\n`);
+  show(`if the model stopped there (logit lens)\n\n${layerTable(layers)}\n\n`);
+
+  const plain = model.start(tokens, { select: 'none', statistics: false });
+  const stream = model.tokenizer.stream();
+  show(`Text    ${visible(prompt)}`);
+  const say = (text: string) => show(bold(visible(text)));
+  await plain.generate(CONTINUATION, { onToken: ({ token }) => say(stream.push(token)) });
+  say(stream.end());
+  show('\n\n');
+
+  const written = await writeFinished(run, out);
+  if (json) printJson(report(model, prompt, run, layers, plain, written));
+  show(
+    `Wrote ${out}: all ${written.tensors} tensors of this run, ${prettyBytes(written.bytes)}.\n${howToRead(out)}\n\n`,
+  );
+  show(`Next: ${commandLine('trace', shownPath(path), '--prompt', prompt, '--select', '*-0')}\n`);
 }
 
 /** The F16 model in fixtures, beside this package. */
@@ -79,52 +89,87 @@ function shippedModel(): string {
   return join(folder, file);
 }
 
-async function lookAtLayers(model: Model, run: Run): Promise<LayerLook[]> {
+async function whereItRuns({ backend, platform }: Model): Promise<string> {
+  if (backend.name === 'reference') return `the f64 reference (${backend.adapter})`;
+  const { description, vendor, architecture } = (await platform.gpu()).adapter.info;
+  return `WebGPU (${description || `${vendor} ${architecture}`})`;
+}
+
+interface LayerLook {
+  readonly layer: number;
+  /** Of the residual stream, over all tokens. */
+  readonly rms: number;
+  /** At the last token, most likely first. */
+  readonly top: readonly { readonly id: number; readonly piece: string; readonly probability: number }[];
+}
+
+async function lookAtLayers(run: Run): Promise<LayerLook[]> {
+  const { config, tokenizer } = run.model;
   const layers: LayerLook[] = [];
-  for (let i = 0; i < model.config.nLayer; i++) {
-    const name = `l_out-${i}`;
-    const rms = run.trace.entries.find((row) => row.name === name)!.statistics.rms;
-    const ids = (await run.tensor(`lens_ids-${i}`)).slice(-1).data;
-    const probabilities = (await run.tensor(`lens_probabilities-${i}`)).slice(-1).data;
-    const top = Array.from(ids, (token, rank) => ({
-      token,
-      piece: model.tokenizer.piece(token),
-      probability: probabilities[rank]!,
-    }));
-    layers.push({ name, rms, top });
+  for (let layer = 0; layer < config.nLayer; layer++) {
+    const { rms } = run.trace.entries.find(({ name }) => name === `l_out-${layer}`)!.statistics;
+    const ids = (await run.tensor(`lens_ids-${layer}`)).slice(-1).data;
+    const probabilities = (await run.tensor(`lens_probabilities-${layer}`)).slice(-1).data;
+    const top = Array.from(ids, (id, rank) => ({ id, piece: tokenizer.piece(id), probability: probabilities[rank]! }));
+    layers.push({ layer, rms, top });
   }
   return layers;
 }
 
-function page(model: Model, prompt: string, { prompted, layers, text, written }: Found): string {
-  const largest = Math.max(...layers.map(({ rms }) => rms));
-  const rows = layers.map(({ name, rms, top }) => [
-    name,
-    short(rms),
-    bar(rms / largest),
-    ...top.map(({ piece, probability }) => `${visible(piece.trim() || piece)} ${percent(probability)}`),
-  ]);
-  const head = ['layer', 'RMS', '', 'would say next (logit lens)'];
-  return [
-    `${basename(model.name)} on ${model.backend.name} (${model.backend.adapter})`,
-    '',
-    `tokens  ${prompted.map(visible).join('│')}`,
-    '',
-    table([head, ...rows], ['left', 'right']),
-    '',
-    `text    ${visible(prompt)}\u001b[1m${visible(text)}\u001b[0m`,
-    '',
-    `Wrote ${written.path}: ${written.tensors} tensors, ${written.size}.`,
-    `Look further: npx layerscope trace ${basename(model.name)} --prompt "${PROMPT}"`,
-  ].join('\n');
+/** Columns of the longest bar. */
+const BAR = 8;
+/** Columns of a token, at most and at least: as many as let a line fit. */
+const [WIDEST_TOKEN, NARROWEST_TOKEN] = [16, 4];
+
+function layerTable(layers: readonly LayerLook[]): string {
+  const columns = process.stdout.columns || 100;
+  const largest = Math.max(...layers.map(({ rms }) => rms).filter(Number.isFinite));
+  for (let width = WIDEST_TOKEN; ; width--) {
+    const head = ['layer', 'RMS', '', ...Array.from({ length: TOP }, (_, rank) => `#${rank + 1}`)];
+    const rows = layers.map(({ layer, rms, top }) => [
+      `${layer}`,
+      short(rms),
+      bar(rms / largest),
+      ...top.map(({ piece, probability }) => `${cut(token(piece, top), width)} ${percent(probability)}`),
+    ]);
+    const text = table([head, ...rows], ['right', 'right']);
+    if (width === NARROWEST_TOKEN || text.split('\n').every((line) => shownWidth(line) <= columns)) return text;
+  }
 }
 
-/** A bar in eighths of a column. */
+/** A token without its leading space, unless that is what tells it from another. */
+function token(piece: string, top: LayerLook['top']): string {
+  const bare = piece.trim();
+  const isAlone = bare !== '' && top.filter((other) => other.piece.trim() === bare).length === 1;
+  return visible(isAlone ? bare : piece.replaceAll(' ', '␣'));
+}
+
+/** A bar in eighths of a column; nothing where there is no number. */
 function bar(fraction: number): string {
-  const eighths = Math.round(fraction * BAR * 8);
+  const eighths = Number.isFinite(fraction) ? Math.max(1, Math.round(fraction * BAR * 8)) : 0;
   return '█'.repeat(Math.floor(eighths / 8)) + ['', '▏', '▎', '▍', '▌', '▋', '▊', '▉'][eighths % 8]!;
 }
 
-function percent(probability: number): string {
-  return `${(100 * probability).toFixed(probability < 0.1 ? 1 : 0)} %`;
+function report(
+  { name, backend, tokenizer }: Model,
+  prompt: string,
+  run: Run,
+  layers: readonly LayerLook[],
+  { sampled }: Run,
+  trace: Written,
+) {
+  return {
+    model: name,
+    backend: backend.name,
+    adapter: backend.adapter,
+    prompt,
+    tokens: run.tokens,
+    pieces: run.pieces,
+    layers,
+    text: tokenizer.decode(
+      sampled.map(({ token }) => token),
+      { prefix: true },
+    ),
+    trace,
+  };
 }

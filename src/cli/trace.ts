@@ -1,32 +1,27 @@
 /** `layerscope trace`: every tensor of a prompt, as statistics on the screen or with its values in an Arrow file. */
-import { mkdir } from 'node:fs/promises';
-import { dirname } from 'node:path';
+import { join } from 'node:path';
 import { Command } from 'commander';
 import prettyBytes from 'pretty-bytes';
-import type { Model } from '../engine/model.ts';
-import type { Run } from '../engine/run.ts';
-import { TraceError } from '../errors.ts';
-import { freeSpace, writeArrowFile } from '../node/arrow_file.ts';
-import { arrowBytes } from '../trace/arrow_writer.ts';
 import type { TraceRow } from '../trace/trace.ts';
 import {
   type BackendName,
   backendOption,
   jsonOption,
+  MODEL_ARGUMENT,
   openFor,
   type PromptOptions,
   printJson,
+  promptArguments,
   promptOptions,
   promptTokens,
-  withProgress,
+  selectOf,
 } from './model.ts';
-import { short, table } from './table.ts';
-
-/** Files above this are announced before they are written. */
-const LARGE_BYTES = 1e9;
+import { runPrompt } from './progress.ts';
+import { commandLine, short, shownPath, table } from './terminal.ts';
+import { writeRunning } from './trace_file.ts';
 
 interface TraceOptions extends PromptOptions {
-  readonly select?: string;
+  readonly select: string;
   readonly out?: string;
   readonly backend?: BackendName;
   readonly json?: boolean;
@@ -35,84 +30,54 @@ interface TraceOptions extends PromptOptions {
 export function traceCommand(): Command {
   const command = new Command('trace')
     .description('run a prompt and show the statistics of every tensor; with --out, write their values')
-    .argument('<model>', 'a GGUF file, or ollama:NAME')
-    .option('--select <globs>', 'which tensors: l_out-*, blocks.*.hook_resid_post, !kq*; names of any kind')
-    .option('--out <file>', 'write an Arrow file, with all values unless --select says otherwise')
-    .addOption(backendOption())
-    .addOption(jsonOption());
+    .argument('<model>', MODEL_ARGUMENT);
   for (const option of promptOptions()) command.addOption(option);
-  return command.action(trace);
+  return command
+    .option(
+      '--select <globs>',
+      "which tensors: 'l_out-*', 'blocks.*.hook_resid_post', '!kq*'; names of any kind",
+      'all',
+    )
+    .option('--out <file>', 'write an Arrow file: every tensor, with the values of those selected')
+    .addOption(backendOption())
+    .addOption(jsonOption())
+    .action(trace);
 }
 
 async function trace(path: string, options: TraceOptions): Promise<void> {
   const model = await openFor(path, options.backend);
   const tokens = promptTokens(model, options);
-  const { select = 'all', out, json } = options;
-  if (out) {
-    const bytes = await writeTrace(model, tokens, select, out);
-    const { tensors } = model.traceSize(tokens, select);
-    if (json) printJson({ path: out, bytes, tensors, manifest: model.manifest(tokens) });
-    else process.stdout.write(`Wrote ${out}: ${tensors} tensors, ${prettyBytes(bytes)}.\n`);
+  const select = selectOf(model, options.select);
+  const { out, json } = options;
+  if (out !== undefined) {
+    const written = await writeRunning(model, tokens, select, out);
+    if (json) return printJson({ ...written, manifest: model.manifest(tokens) });
+    const { bytes, tensors } = written;
+    process.stdout.write(`Wrote ${out}: ${tensors} tensors, ${prettyBytes(bytes)}.\n${howToRead(out)}\n`);
     return;
   }
-  const run = model.start(tokens, { select: 'none' });
-  await withProgress('steps', (move) => run.toEnd(move));
+  const run = await runPrompt(model.start(tokens, { select: 'none' }));
   const rows = run.trace.select(select);
-  if (json) printJson({ manifest: run.trace.manifest, tensors: rows.map(plain) });
-  else process.stdout.write(`${statisticsTable(rows)}\n`);
+  if (json) return printJson({ manifest: run.trace.manifest, tensors: rows.map(plain) });
+  const more = [...promptArguments(options), '--select', options.select, '--out', join('out', 'trace.arrow')];
+  const next = `Values too: ${commandLine('trace', shownPath(path), ...more)}`;
+  process.stdout.write(`${statisticsTable(rows)}\n\n${next}\n`);
 }
 
-/** Streams a trace into a file; memory holds a layer. Refuses before the first byte where the disk has too little room. */
-async function writeTrace(model: Model, tokens: readonly number[], select: string, out: string): Promise<number> {
-  const { tensors, values } = model.traceSize(tokens, select);
-  const expected = arrowBytes(tensors, values);
-  const free = await freeSpace(out);
-  if (expected > LARGE_BYTES || expected > free) {
-    process.stderr.write(`${out} will take about ${prettyBytes(expected)}; ${prettyBytes(free)} are free.\n`);
-  }
-  if (expected > free) {
-    throw new TraceError(
-      `Cannot write ${out}: the disk has too little room; keep fewer values with --select, or write elsewhere`,
-      {
-        file: out,
-      },
-    );
-  }
-  await model.sha256();
-  return writeArrowFile(out, model.manifest(tokens), async (sink) => {
-    const run = model.start(tokens, { select, sink });
-    await withProgress('steps', (move) => run.toEnd(move));
-    return run.trace.end;
-  });
+/** An Arrow file needs no more than its name, in any of these. */
+export function howToRead(path: string): string {
+  return `It opens in pyarrow, polars and DuckDB; in a cell: await readArrow(${JSON.stringify(path)})`;
 }
 
-/** Writes what a finished run keeps. Makes the folder where it is missing. */
-export async function writeWholeTrace(
-  run: Run,
-  path: string,
-): Promise<{ path: string; tensors: number; size: string }> {
-  await mkdir(dirname(path), { recursive: true }).catch((cause) => {
-    throw new TraceError(
-      `Cannot write ${path}: ${dirname(path)} cannot be made (${cause.code}); write elsewhere with --out`,
-      {
-        file: path,
-        cause,
-      },
-    );
-  });
-  await run.model.sha256();
-  const bytes = await writeArrowFile(path, run.trace.manifest, (sink) => run.trace.writeTo(sink));
-  return { path, tensors: run.trace.entries.length, size: prettyBytes(bytes) };
-}
-
-function plain({ name, pass, layer, op, shape, statistics }: TraceRow) {
-  return { name, pass, layer, op, shape, ...statistics };
+function plain({ name, hook, hf, pass, layer, op, shape, dims, statistics }: TraceRow) {
+  return { name, hook, hf, pass, layer, op, shape, dims, ...statistics };
 }
 
 function statisticsTable(rows: readonly TraceRow[]): string {
+  const hasPasses = rows.some(({ pass }) => pass > 0);
   const head = ['tensor', 'shape', 'rms', 'mean', 'min', 'max', 'NaN', 'Inf'];
-  const lines = rows.map(({ name, shape, statistics }) => [
-    name,
+  const lines = rows.map(({ name, pass, shape, statistics }) => [
+    hasPasses ? `${name} (pass ${pass})` : name,
     `[${shape.join(', ')}]`,
     ...[statistics.rms, statistics.mean, statistics.min, statistics.max].map(short),
     ...[statistics.nanCount, statistics.infCount].map((count) => (count === 0 ? '·' : `${count}`)),

@@ -17,10 +17,7 @@ export interface Named {
  * the others picked; where there are only such, everything else is picked.
  */
 export function selects(globs: string | readonly string[]): (names: Named) => boolean {
-  const list = (typeof globs === 'string' ? globs.split(/,(?![^{]*\})/) : globs).map((glob) => glob.trim());
-  if (list.includes('')) {
-    throw new UsageError("Cannot select tensors: an empty glob was given; say 'all', 'none' or such as 'l_out-*'");
-  }
+  const list = globList(globs);
   const wanted = list.filter((glob) => !glob.startsWith('!') && glob !== 'none').map(matcher);
   const unwanted = list.filter((glob) => glob.startsWith('!')).map((glob) => matcher(glob.slice(1)));
   const allWanted = wanted.length === 0 && !list.includes('none');
@@ -29,6 +26,13 @@ export function selects(globs: string | readonly string[]): (names: Named) => bo
     const matches = (test: (key: string) => boolean) => keys.some((key) => test(key));
     return (allWanted || wanted.some(matches)) && !unwanted.some(matches);
   };
+}
+
+/** The globs of a list with commas, but for commas in braces. Throws UsageError where one is empty. */
+export function globList(globs: string | readonly string[]): string[] {
+  const list = (typeof globs === 'string' ? globs.split(/,(?![^{]*\})/) : globs).map((glob) => glob.trim());
+  if (!list.includes('')) return list;
+  throw new UsageError("Cannot select tensors: an empty glob was given; say 'all', 'none' or such as 'l_out-*'");
 }
 
 /** A name with brackets, such as `hidden_states[1]`, is also itself: a glob would take them for a set of letters. */

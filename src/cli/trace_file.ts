@@ -1,0 +1,85 @@
+/** Traces into files: the folder is made, room is looked for first, and what a large file will take is said. */
+import { mkdir, stat } from 'node:fs/promises';
+import { dirname } from 'node:path';
+import prettyBytes from 'pretty-bytes';
+import type { Model } from '../engine/model.ts';
+import { TraceError, UsageError } from '../errors.ts';
+import type { Run } from '../index.ts';
+import { freeSpace, writeArrowFile } from '../node/arrow_file.ts';
+import { cannotWrite } from '../node/whole_file.ts';
+import { arrowBytes } from '../trace/arrow_writer.ts';
+import { runPrompt, withNote } from './progress.ts';
+import { exitOnSignals } from './signals.ts';
+
+/** Files above this are announced before they are written. */
+const LARGE_BYTES = 100e6;
+
+export interface Written {
+  readonly path: string;
+  readonly bytes: number;
+  readonly tensors: number;
+}
+
+/** Writes what a finished run keeps. */
+export async function writeFinished(run: Run, path: string): Promise<Written> {
+  const { entries } = run.trace;
+  const values = entries.reduce((sum, { shape, hasValues }) => sum + (hasValues ? sizeOf(shape) : 0), 0);
+  await prepare(run.model, path, entries.length, values);
+  return { path, bytes: await run.trace.writeArrow(path), tensors: entries.length };
+}
+
+/** Runs a prompt and streams its trace into a file; memory holds a layer. */
+export async function writeRunning(
+  model: Model,
+  tokens: readonly number[],
+  select: readonly string[],
+  path: string,
+): Promise<Written> {
+  model.checkTokens(tokens);
+  const { tensors, values } = model.traceSize(tokens, select);
+  await prepare(model, path, tensors, values);
+  const bytes = await writeArrowFile(path, model.manifest(tokens), async (sink) => {
+    const run = model.start(tokens, { select, sink });
+    await runPrompt(run);
+    return run.trace.end;
+  });
+  return { path, bytes, tensors };
+}
+
+/** What to do before the first byte; after it, a signal takes the half file with it. */
+async function prepare(model: Model, path: string, tensors: number, values: number): Promise<void> {
+  await mustNotBeModel(model, path);
+  await makeFolder(dirname(path)).catch((cause) => {
+    throw cannotWrite(path, cause);
+  });
+  const expected = arrowBytes(tensors, values);
+  const free = await freeSpace(path);
+  const room = `it will take about ${prettyBytes(expected)}, and ${prettyBytes(free)} are free`;
+  if (expected > free) {
+    throw new TraceError(`Cannot write ${path}: ${room}; keep fewer values with --select, or write elsewhere`, {
+      file: path,
+    });
+  }
+  if (expected > LARGE_BYTES) process.stderr.write(`Writing ${path}: ${room}\n`);
+  exitOnSignals();
+  await withNote(`reading ${model.name} for its sha256`, () => model.sha256());
+}
+
+/** As mkdir with `recursive`, which in Node 20 never returns where the system refuses with ENOENT, as /proc does. */
+async function makeFolder(folder: string): Promise<void> {
+  const found = await stat(folder).catch(() => null);
+  if (found || dirname(folder) === folder) return; // What is no folder fails when the file in it is opened.
+  await makeFolder(dirname(folder));
+  await mkdir(folder);
+}
+
+async function mustNotBeModel(model: Model, path: string): Promise<void> {
+  const [ours, theirs] = await Promise.all([path, model.name].map((file) => stat(file).catch(() => null)));
+  if (ours && theirs && ours.ino === theirs.ino && ours.dev === theirs.dev) {
+    throw new UsageError(`Cannot write ${path}: it is the model itself; give --out another name`);
+  }
+}
+
+function sizeOf(shape: readonly number[]): number {
+  return shape.reduce((product, size) => product * size, 1);
+}
