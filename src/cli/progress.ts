@@ -43,7 +43,7 @@ export async function withBar<T>(label: string, work: (bar: Bar | null) => Promi
 /** Runs every token of the prompt through the model, with a bar over all its passes. */
 export function runPrompt(run: Run): Promise<Run> {
   const { steps, model, tokens } = run;
-  const passes = Math.ceil(tokens.length / model.maxPassTokens);
+  const passes = Math.ceil(tokens.length / model.maxPassTokens(tokens.length));
   return withBar('running', (bar) => {
     const onProgress: MoveOptions['onProgress'] = ({ pass, step, done }) =>
       bar?.at(pass * steps.length + done, passes * steps.length, step);
