@@ -54,11 +54,15 @@ export function runPrompt(run: Run): Promise<Run> {
 /** Says on stderr what is going on while `work` runs, at a terminal only, and wipes it away afterwards. */
 export async function withNote<T>(note: string, work: () => Promise<T>): Promise<T> {
   if (!process.stderr.isTTY) return work();
-  const timer = setTimeout(() => process.stderr.write(note), BLINK_MS);
+  let isShown = false;
+  const timer = setTimeout(() => {
+    isShown = true;
+    process.stderr.write(note);
+  }, BLINK_MS);
   try {
     return await work();
   } finally {
     clearTimeout(timer);
-    process.stderr.write('\r\u001b[K');
+    if (isShown) process.stderr.write('\r\u001b[K');
   }
 }

@@ -81,7 +81,7 @@ export function shownWidth(text: string): number {
 
 /** Bold where stdout is a terminal and NO_COLOR (no-color.org) is not set. */
 export function bold(text: string): string {
-  return process.stdout.isTTY && !process.env.NO_COLOR ? `\u001b[1m${text}\u001b[22m` : text;
+  return text !== '' && process.stdout.isTTY && !process.env.NO_COLOR ? `\u001b[1m${text}\u001b[22m` : text;
 }
 
 /** A path as a user would type it here: relative where that is shorter. */

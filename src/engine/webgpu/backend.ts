@@ -84,7 +84,11 @@ class WebgpuSession implements Session {
     this.#statistics = new DeviceStatistics(gpu, linker);
   }
 
-  async execute(request: ExecuteRequest): Promise<number> {
+  execute(request: ExecuteRequest): Promise<number> {
+    return this.#shared.health.during(this.#execute(request));
+  }
+
+  async #execute(request: ExecuteRequest): Promise<number> {
     const record = this.#outputs.pass(request.pass.index) ?? this.#begin(request);
     const isWatched = request.signal !== undefined || request.onDone !== undefined;
     let done = request.from;
@@ -187,7 +191,11 @@ class WebgpuSession implements Session {
     return this.#outputs.pass(pass)?.placed.has(name) ?? false;
   }
 
-  async read(pass: number, name: string, rows?: { start: number; count: number }): Promise<Output> {
+  read(pass: number, name: string, rows?: { start: number; count: number }): Promise<Output> {
+    return this.#shared.health.during(this.#read(pass, name, rows));
+  }
+
+  async #read(pass: number, name: string, rows?: { start: number; count: number }): Promise<Output> {
     this.#shared.health.check();
     const { page, region, shape } = this.#placed(pass, name);
     const width = region.count / (shape[0] ?? 1);
