@@ -1,7 +1,7 @@
 /** `layerscope generate`: continues a text, and shows what the sampler did. */
 import { Command, Option } from 'commander';
 import type { Sampled } from '../engine/run.ts';
-import type { SamplerOptions, Stage } from '../engine/sampler.ts';
+import { Sampler, type SamplerOptions, type Stage } from '../engine/sampler.ts';
 import { UsageError } from '../errors.ts';
 import {
   type BackendName,
@@ -75,15 +75,16 @@ async function generate(path: string, options: GenerateOptions): Promise<void> {
   say(`${stream.end()}\n`);
 }
 
-/** What was given: the sampler has its own defaults. Says so where an option cannot show, because nothing is drawn. */
+/** What was given, checked; the sampler has its own defaults. Says so where an option cannot show: nothing is drawn. */
 function samplingOf(options: GenerateOptions): SamplerOptions {
   const { temperature, topK, topP, minP, repetitionPenalty, penaltyLastN, seed } = options;
   const all = { temperature, topK, topP, minP, repetitionPenalty, penaltyLastN, seed };
-  const given = Object.entries(all).filter(([, value]) => value !== undefined);
-  if (!temperature && given.some(([name]) => ['topK', 'topP', 'minP', 'seed'].includes(name))) {
+  const given: SamplerOptions = Object.fromEntries(Object.entries(all).filter(([, value]) => value !== undefined));
+  new Sampler(given); // Throws UsageError now, and not after a model was read.
+  if (!temperature && ['topK', 'topP', 'minP', 'seed'].some((name) => name in given)) {
     process.stderr.write('The temperature is 0, so the most likely token is always taken; draw with --temperature 1\n');
   }
-  return Object.fromEntries(given);
+  return given;
 }
 
 const STAGE_TITLES: Readonly<Record<Stage['name'], string>> = {
