@@ -7,10 +7,10 @@ fn upper_halves_of(a: u32, b: u32) -> vec4f {
 
 fn weight_group(row: u32, group: u32) -> Group {
   let at = block_index(row, group, p.row_groups) * 4u;
-  let a = weight[at];
-  let b = weight[at + 1u];
-  let c = weight[at + 2u];
-  let d = weight[at + 3u];
+  let a = weight_quad(at);
+  let b = weight_quad(at + 1u);
+  let c = weight_quad(at + 2u);
+  let d = weight_quad(at + 3u);
   let q = array(
     upper_halves_of(a.x, a.y), upper_halves_of(a.z, a.w), upper_halves_of(b.x, b.y), upper_halves_of(b.z, b.w),
     upper_halves_of(c.x, c.y), upper_halves_of(c.z, c.w), upper_halves_of(d.x, d.y), upper_halves_of(d.z, d.w),

@@ -4,10 +4,10 @@
 fn weight_group(row: u32, group: u32) -> Group {
   let at = block_index(row, group, p.row_groups) * 8u;
   let q = array(
-    bitcast<vec4f>(weight[at]), bitcast<vec4f>(weight[at + 1u]),
-    bitcast<vec4f>(weight[at + 2u]), bitcast<vec4f>(weight[at + 3u]),
-    bitcast<vec4f>(weight[at + 4u]), bitcast<vec4f>(weight[at + 5u]),
-    bitcast<vec4f>(weight[at + 6u]), bitcast<vec4f>(weight[at + 7u]),
+    bitcast<vec4f>(weight_quad(at)), bitcast<vec4f>(weight_quad(at + 1u)),
+    bitcast<vec4f>(weight_quad(at + 2u)), bitcast<vec4f>(weight_quad(at + 3u)),
+    bitcast<vec4f>(weight_quad(at + 4u)), bitcast<vec4f>(weight_quad(at + 5u)),
+    bitcast<vec4f>(weight_quad(at + 6u)), bitcast<vec4f>(weight_quad(at + 7u)),
   );
   return Group(q, vec2f(1.0), vec2f(0.0));
 }

@@ -16,8 +16,9 @@ fn levels_of(word: u32) -> vec4f {
 fn weight_group(row: u32, group: u32) -> Group {
   let block = block_index(row, group, p.row_groups);
   let d = weight_half(8u * p.groups + block);
-  let low = weight[block] & vec4u(0x0f0f0f0fu);
-  let high = (weight[block] >> vec4u(4u)) & vec4u(0x0f0f0f0fu);
+  let qs = weight_quad(block);
+  let low = qs & vec4u(0x0f0f0f0fu);
+  let high = (qs >> vec4u(4u)) & vec4u(0x0f0f0f0fu);
   let q = array(
     levels_of(low.x), levels_of(low.y), levels_of(low.z), levels_of(low.w),
     levels_of(high.x), levels_of(high.y), levels_of(high.z), levels_of(high.w),

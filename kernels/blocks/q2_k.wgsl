@@ -12,7 +12,7 @@ fn weight_group(row: u32, group: u32) -> Group {
   let scales = weight_word(16u * blocks + 4u * block + (part >> 1u)) >> (16u * (part & 1u));
   let s = vec2f(vec2i(vec2u(scales & 15u, (scales >> 8u) & 15u)));
   let m = vec2f(vec2i(vec2u((scales >> 4u) & 15u, (scales >> 12u) & 15u)));
-  let a = (weight[at] >> shift) & vec4u(0x03030303u);
-  let b = (weight[at + 1u] >> shift) & vec4u(0x03030303u);
+  let a = (weight_quad(at) >> shift) & vec4u(0x03030303u);
+  let b = (weight_quad(at + 1u) >> shift) & vec4u(0x03030303u);
   return Group(numbers_of(a, b), dm.x * s, -dm.y * m);
 }

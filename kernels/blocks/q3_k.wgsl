@@ -10,9 +10,9 @@ fn weight_group(row: u32, group: u32) -> Group {
   let high_at = 4u * blocks + 2u * block;
   let shift = vec4u(2u * (part & 3u));
   let bit = vec4u(part);
-  let a = ((weight[low_at] >> shift) & vec4u(0x03030303u)) | (((weight[high_at] >> bit) & vec4u(0x01010101u)) << vec4u(2u));
-  let b = ((weight[low_at + 1u] >> shift) & vec4u(0x03030303u)) |
-    (((weight[high_at + 1u] >> bit) & vec4u(0x01010101u)) << vec4u(2u));
+  let a = ((weight_quad(low_at) >> shift) & vec4u(0x03030303u)) | (((weight_quad(high_at) >> bit) & vec4u(0x01010101u)) << vec4u(2u));
+  let b = ((weight_quad(low_at + 1u) >> shift) & vec4u(0x03030303u)) |
+    (((weight_quad(high_at + 1u) >> bit) & vec4u(0x01010101u)) << vec4u(2u));
   let scale = weight_half(54u * blocks + block) * scales_q3(24u * blocks + 3u * block, part);
   return Group(numbers_of(a, b), scale, -4.0 * scale);
 }

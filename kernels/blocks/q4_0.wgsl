@@ -4,5 +4,5 @@
 fn weight_group(row: u32, group: u32) -> Group {
   let block = block_index(row, group, p.row_groups);
   let d = weight_half(8u * p.groups + block);
-  return Group(nibbles_of(weight[block]), vec2f(d), vec2f(-8.0 * d));
+  return Group(nibbles_of(weight_quad(block), 8.0), vec2f(d), vec2f(0.0));
 }

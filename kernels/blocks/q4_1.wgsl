@@ -4,5 +4,5 @@
 fn weight_group(row: u32, group: u32) -> Group {
   let block = block_index(row, group, p.row_groups);
   let dm = unpack2x16float(weight_word(4u * p.groups + block));
-  return Group(nibbles_of(weight[block]), vec2f(dm.x), vec2f(dm.y));
+  return Group(nibbles_of(weight_quad(block), 0.0), vec2f(dm.x), vec2f(dm.y));
 }

@@ -11,7 +11,7 @@ fn weight_group(row: u32, group: u32) -> Group {
   let shift = vec4u(4u * (part & 1u));
   let dm = unpack2x16float(weight_word(35u * blocks + block));
   let scales = scales_k4(32u * blocks + 3u * block, part);
-  let a = (weight[at] >> shift) & vec4u(0x0f0f0f0fu);
-  let b = (weight[at + 1u] >> shift) & vec4u(0x0f0f0f0fu);
+  let a = (weight_quad(at) >> shift) & vec4u(0x0f0f0f0fu);
+  let b = (weight_quad(at + 1u) >> shift) & vec4u(0x0f0f0f0fu);
   return Group(numbers_of(a, b), vec2f(dm.x * scales.x), vec2f(-dm.y * scales.y));
 }

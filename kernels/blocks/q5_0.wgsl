@@ -6,5 +6,5 @@ fn weight_group(row: u32, group: u32) -> Group {
   let block = block_index(row, group, p.row_groups);
   let high = weight_word(4u * p.groups + block);
   let d = weight_half(10u * p.groups + block);
-  return Group(five_bits_of(weight[block], high), vec2f(d), vec2f(-16.0 * d));
+  return Group(five_bits_of(weight_quad(block), high), vec2f(d), vec2f(-16.0 * d));
 }

@@ -13,8 +13,8 @@ fn weight_group(row: u32, group: u32) -> Group {
   let bit = vec4u(part);
   let dm = unpack2x16float(weight_word(43u * blocks + block));
   let scales = scales_k4(40u * blocks + 3u * block, part);
-  let a = ((weight[low_at] >> shift) & vec4u(0x0f0f0f0fu)) | (((weight[high_at] >> bit) & vec4u(0x01010101u)) << vec4u(4u));
-  let b = ((weight[low_at + 1u] >> shift) & vec4u(0x0f0f0f0fu)) |
-    (((weight[high_at + 1u] >> bit) & vec4u(0x01010101u)) << vec4u(4u));
+  let a = ((weight_quad(low_at) >> shift) & vec4u(0x0f0f0f0fu)) | (((weight_quad(high_at) >> bit) & vec4u(0x01010101u)) << vec4u(4u));
+  let b = ((weight_quad(low_at + 1u) >> shift) & vec4u(0x0f0f0f0fu)) |
+    (((weight_quad(high_at + 1u) >> bit) & vec4u(0x01010101u)) << vec4u(4u));
   return Group(numbers_of(a, b), vec2f(dm.x * scales.x), vec2f(-dm.y * scales.y));
 }

@@ -11,10 +11,10 @@ fn weight_group(row: u32, group: u32) -> Group {
   let high_at = 8u * blocks + 4u * block + 2u * (part >> 2u);
   let low_shift = vec4u(4u * (quarter >> 1u));
   let high_shift = vec4u(2u * quarter);
-  let a = ((weight[low_at] >> low_shift) & vec4u(0x0f0f0f0fu)) |
-    (((weight[high_at] >> high_shift) & vec4u(0x03030303u)) << vec4u(4u));
-  let b = ((weight[low_at + 1u] >> low_shift) & vec4u(0x0f0f0f0fu)) |
-    (((weight[high_at + 1u] >> high_shift) & vec4u(0x03030303u)) << vec4u(4u));
+  let a = ((weight_quad(low_at) >> low_shift) & vec4u(0x0f0f0f0fu)) |
+    (((weight_quad(high_at) >> high_shift) & vec4u(0x03030303u)) << vec4u(4u));
+  let b = ((weight_quad(low_at + 1u) >> low_shift) & vec4u(0x0f0f0f0fu)) |
+    (((weight_quad(high_at + 1u) >> high_shift) & vec4u(0x03030303u)) << vec4u(4u));
   let pair = unpack4xI8(weight_word(48u * blocks + 4u * block + (part >> 1u)) >> (16u * (part & 1u)));
   let scale = weight_half(104u * blocks + block) * vec2f(pair.xy);
   return Group(numbers_of(a, b), scale, -32.0 * scale);

@@ -7,8 +7,8 @@ fn signed_bytes_of(word: u32) -> vec4f {
 
 fn weight_group(row: u32, group: u32) -> Group {
   let block = block_index(row, group, p.row_groups);
-  let a = weight[2u * block];
-  let b = weight[2u * block + 1u];
+  let a = weight_quad(2u * block);
+  let b = weight_quad(2u * block + 1u);
   let d = weight_half(16u * p.groups + block);
   let q = array(
     signed_bytes_of(a.x), signed_bytes_of(a.y), signed_bytes_of(a.z), signed_bytes_of(a.w),

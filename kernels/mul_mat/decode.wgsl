@@ -24,8 +24,6 @@ struct Params {
 }
 
 @group(0) @binding(0) var<uniform> p: Params;
-@group(0) @binding(1) var<storage, read> x: array<vec4f>;
-@group(0) @binding(2) var<storage, read> weight: array<vec4u>;
 @group(0) @binding(3) var<storage, read_write> y: array<f32>;
 
 override lanes: u32 = 8u; // in a subgroup
@@ -56,7 +54,7 @@ fn decode(
   // The same number of turns for every split, as shuffles need; a turn past the last group multiplies by zero.
   for (var group0 = 0u; group0 < p.row_groups; group0 += splits) {
     let group = min(group0 + split, p.row_groups - 1u);
-    let mine = select(vec4f(0.0), x[group * 8u + (lane & 7u)], group0 + split < p.row_groups);
+    let mine = select(vec4f(0.0), x_quad(group * 8u + (lane & 7u)), group0 + split < p.row_groups);
     let activations = shuffled_x(mine);
     first += group_dot(weight_group(first_row, group), activations.x, activations.sums);
     second += group_dot(weight_group(second_row, group), activations.x, activations.sums);

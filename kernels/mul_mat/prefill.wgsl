@@ -4,11 +4,11 @@
 //   x       [token, column]  f32, a multiple of 32 columns
 //   y       [token, stride]  f32  stride is the rows of the whole weight, row0 the first row of this range
 //
-// kernels/mul_mat/decode.wgsl with four tokens: lanes are rows, two each, a group's weights are unpacked once for the four
-// tokens, and each dot is summed in the same order as there. Registers decide the speed: two rows and four tokens run at
-// 53 GFLOP/s on lavapipe with two cores, four rows or eight tokens at 40.
-// use: weight_group
+// kernels/mul_mat/decode.wgsl with eight tokens: lanes are rows, two each, a group's weights are unpacked once for the eight
+// tokens, and each dot is summed in the same order as there.
+// use: group_dot
 // use: workgroup_index
+// use: shuffled_x
 enable subgroups;
 
 struct Params {
@@ -23,14 +23,12 @@ struct Params {
 }
 
 @group(0) @binding(0) var<uniform> p: Params;
-@group(0) @binding(1) var<storage, read> x: array<vec4f>;
-@group(0) @binding(2) var<storage, read> weight: array<vec4u>;
 @group(0) @binding(3) var<storage, read_write> y: array<f32>;
 
 override lanes: u32 = 8u; // in a subgroup
 override subgroups: u32 = 4u; // in a workgroup
 
-const TOKENS = 4u;
+const TOKENS = 8u;
 
 @compute @workgroup_size(lanes * subgroups)
 fn prefill(
@@ -48,49 +46,76 @@ fn prefill(
   // Lanes past the last row, and tokens past the last, compute it again and write nothing: shuffles need every lane.
   let first_row = min(row, p.rows - 1u);
   let second_row = min(row + lanes, p.rows - 1u);
-  let start = vec4u(
-    token, min(token + 1u, p.tokens - 1u), min(token + 2u, p.tokens - 1u), min(token + 3u, p.tokens - 1u),
-  ) * (p.columns / 4u) + vec4u(lane & 7u);
-  var y_tile = mat2x4f(); // [row, token]
+  // Two rows of each token. Straight code: lavapipe keeps arrays in memory, and reads a lane at a time where a loop walks them.
+  var y0 = vec2f(0.0);
+  var y1 = vec2f(0.0);
+  var y2 = vec2f(0.0);
+  var y3 = vec2f(0.0);
+  var y4 = vec2f(0.0);
+  var y5 = vec2f(0.0);
+  var y6 = vec2f(0.0);
+  var y7 = vec2f(0.0);
   for (var group = 0u; group < p.row_groups; group++) {
+    // All are loaded before the first is needed, so that the loads overlap.
+    let x0 = my_quad(token + 0u, group, lane);
+    let x1 = my_quad(token + 1u, group, lane);
+    let x2 = my_quad(token + 2u, group, lane);
+    let x3 = my_quad(token + 3u, group, lane);
+    let x4 = my_quad(token + 4u, group, lane);
+    let x5 = my_quad(token + 5u, group, lane);
+    let x6 = my_quad(token + 6u, group, lane);
+    let x7 = my_quad(token + 7u, group, lane);
     let a = weight_group(first_row, group);
     let b = weight_group(second_row, group);
-    let at = start + vec4u(group * 8u);
-    let mine = mat4x4f(x[at.x], x[at.y], x[at.z], x[at.w]); // four columns of each token
-    let one = vec4f(1.0);
-    var sum = vec4f(dot(one, mine[0]), dot(one, mine[1]), dot(one, mine[2]), dot(one, mine[3]));
-    sum += subgroupShuffleXor(sum, 1u);
-    sum += subgroupShuffleXor(sum, 2u);
-    let first_sum = subgroupShuffle(sum, 0u);
-    let second_sum = subgroupShuffle(sum, 4u);
-    let first = (dots(a.q[0], b.q[0], mine, 0u) + dots(a.q[1], b.q[1], mine, 1u)) +
-      (dots(a.q[2], b.q[2], mine, 2u) + dots(a.q[3], b.q[3], mine, 3u));
-    let second = (dots(a.q[4], b.q[4], mine, 4u) + dots(a.q[5], b.q[5], mine, 5u)) +
-      (dots(a.q[6], b.q[6], mine, 6u) + dots(a.q[7], b.q[7], mine, 7u));
-    y_tile += mat2x4f(
-      (a.scale.x * first[0] + a.offset.x * first_sum) + (a.scale.y * second[0] + a.offset.y * second_sum),
-      (b.scale.x * first[1] + b.offset.x * first_sum) + (b.scale.y * second[1] + b.offset.y * second_sum),
-    );
+    y0 += dots(a, b, x0);
+    y1 += dots(a, b, x1);
+    y2 += dots(a, b, x2);
+    y3 += dots(a, b, x3);
+    y4 += dots(a, b, x4);
+    y5 += dots(a, b, x5);
+    y6 += dots(a, b, x6);
+    y7 += dots(a, b, x7);
   }
-  for (var i = 0u; i < min(TOKENS, p.tokens - token); i++) {
-    let at = (token + i) * p.stride + p.row0 + row;
-    if (row < p.rows) {
-      y[at] = y_tile[0][i];
-    }
-    if (row + lanes < p.rows) {
-      y[at + lanes] = y_tile[1][i];
-    }
+  put(token + 0u, row, y0);
+  put(token + 1u, row, y1);
+  put(token + 2u, row, y2);
+  put(token + 3u, row, y3);
+  put(token + 4u, row, y4);
+  put(token + 5u, row, y5);
+  put(token + 6u, row, y6);
+  put(token + 7u, row, y7);
+}
+
+// The four columns of a token that this lane hands out. Tokens past the last repeat it.
+fn my_quad(token: u32, group: u32, lane: u32) -> vec4f {
+  return x_quad((min(token, p.tokens - 1u) * p.row_groups + group) * 8u + (lane & 7u));
+}
+
+fn put(token: u32, row: u32, values: vec2f) {
+  let at = token * p.stride + p.row0 + row;
+  if (token < p.tokens && row < p.rows) {
+    y[at] = values.x;
+  }
+  if (token < p.tokens && row + lanes < p.rows) {
+    y[at + lanes] = values.y;
   }
 }
 
-// Four weights of two rows times the activations that lane `source` holds, for four tokens: [row, token].
-fn dots(a: vec4f, b: vec4f, mine: mat4x4f, source: u32) -> mat2x4f {
-  let x = mat4x4f(
-    subgroupShuffle(mine[0], source), subgroupShuffle(mine[1], source),
-    subgroupShuffle(mine[2], source), subgroupShuffle(mine[3], source),
-  );
-  return mat2x4f(
-    vec4f(dot(a, x[0]), dot(a, x[1]), dot(a, x[2]), dot(a, x[3])),
-    vec4f(dot(b, x[0]), dot(b, x[1]), dot(b, x[2]), dot(b, x[3])),
-  );
+// group_dot of two rows, with activations handed from lanes 0 … 7 to all just before they are needed, which saves registers.
+fn dots(a: Group, b: Group, mine: vec4f) -> vec2f {
+  var first = quad_dots(a.q[0], b.q[0], mine, 0u);
+  var second = quad_dots(a.q[4], b.q[4], mine, 4u);
+  first += quad_dots(a.q[1], b.q[1], mine, 1u);
+  second += quad_dots(a.q[5], b.q[5], mine, 5u);
+  first += quad_dots(a.q[2], b.q[2], mine, 2u);
+  second += quad_dots(a.q[6], b.q[6], mine, 6u);
+  first += quad_dots(a.q[3], b.q[3], mine, 3u);
+  second += quad_dots(a.q[7], b.q[7], mine, 7u);
+  let sums = sums_of(mine);
+  return vec2f(scaled(a, first.x, second.x, sums), scaled(b, first.y, second.y, sums));
+}
+
+fn quad_dots(a: vec4f, b: vec4f, mine: vec4f, source: u32) -> vec2f {
+  let x = subgroupShuffle(mine, source);
+  return vec2f(dot(a, x), dot(b, x));
 }

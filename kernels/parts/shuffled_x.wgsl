@@ -7,12 +7,16 @@ struct ShuffledX {
 }
 
 fn shuffled_x(mine: vec4f) -> ShuffledX {
-  var sum = dot(vec4f(1.0), mine);
-  sum += subgroupShuffleXor(sum, 1u);
-  sum += subgroupShuffleXor(sum, 2u);
   let x = array(
     subgroupShuffle(mine, 0u), subgroupShuffle(mine, 1u), subgroupShuffle(mine, 2u), subgroupShuffle(mine, 3u),
     subgroupShuffle(mine, 4u), subgroupShuffle(mine, 5u), subgroupShuffle(mine, 6u), subgroupShuffle(mine, 7u),
   );
-  return ShuffledX(x, vec2f(subgroupShuffle(sum, 0u), subgroupShuffle(sum, 4u)));
+  return ShuffledX(x, sums_of(mine));
+}
+
+fn sums_of(mine: vec4f) -> vec2f {
+  var sum = dot(vec4f(1.0), mine);
+  sum += subgroupShuffleXor(sum, 1u);
+  sum += subgroupShuffleXor(sum, 2u);
+  return vec2f(subgroupShuffle(sum, 0u), subgroupShuffle(sum, 4u));
 }

@@ -47,6 +47,7 @@ export const getRows: Op = {
     return weight.chunks.map((_, chunk) => ({
       kernel: name,
       block: weight.type.toLowerCase(),
+      parts: [`weight_${weight.storage}`],
       uniforms: [...weightUniforms(weight, chunk), columns, tokens],
       bindings: [{ role: 'tokens' }, { role: 'weight', chunk }, { role: 'output' }],
       workgroups: workgroups(Math.ceil((tokens * Math.ceil(columns / 32)) / LANES), device),

@@ -6,12 +6,12 @@
  *   weight  [row, column]
  *   heads   optional: the output is [token, heads, rows / heads] instead of [token, rows]
  *
- * Kernels: lanes are rows of the weight. `mul_mat/decode` (one token) and `mul_mat/prefill` (four at a time) hand x to all
+ * Kernels: lanes are rows of the weight. `mul_mat/decode` (one token) and `mul_mat/prefill` (eight at a time) hand x to all
  * lanes by subgroup shuffles, so they need subgroups of one known size, at least 8, and whole groups of 32 columns; `mul_mat`
- * does without either. All weights of TinyLlama in Q4_0 on lavapipe, two cores: 75 ms for one token (7.8 GB/s), 5.4 s for
- * 128 (49 GFLOP/s), in CPU time halved, as the machine was shared.
+ * does without either. All weights of TinyLlama in Q4_0 on lavapipe, two cores: 65 ms for one token (9 GB/s), 3.3 s for
+ * 128 (80 GFLOP/s), in CPU time halved, as the machine was shared; from storage buffers the 128 take twice as long.
  */
-import type { DeviceTraits, DeviceWeight, DispatchRequest, KernelCall, Op, Params, Shape } from './op.ts';
+import type { DeviceTraits, DeviceWeight, DispatchRequest, KernelCall, Op, Params, Shape, Storage } from './op.ts';
 import { cannotRun, columnsOf, rowsOf, shapeOf, shapeText, sizeOf } from './shape.ts';
 import { dotTolerance } from './tolerance.ts';
 import { weightUniforms } from './weight_uniforms.ts';
@@ -24,6 +24,7 @@ const LANES = 64;
 const TOKENS = 4;
 /** Rows of a lane in kernels/mul_mat/. */
 const ROWS_OF_LANE = 2;
+const PREFILL_TOKENS = 8;
 /** Columns whose activations one shuffle round hands out. */
 const GROUP = 32;
 /** Rows the reference dequantises at a time: about 8 MB. */
@@ -98,9 +99,10 @@ function kernelCall(weight: DeviceWeight, chunk: number, tokens: number, device:
   return {
     kernel: variant.kernel,
     block: weight.type.toLowerCase(),
+    parts: [`weight_${weight.storage}`, ...(variant.x ? [`x_${variant.x}`] : [])],
     ...(variant.overrides ? { overrides: variant.overrides } : {}),
     uniforms: [...weightUniforms(weight, chunk), stride, columns, tokens, rowTiles],
-    bindings: [{ role: 'x' }, { role: 'weight', chunk }, { role: 'output' }],
+    bindings: [{ role: 'x', storage: variant.x ?? 'buffer' }, { role: 'weight', chunk }, { role: 'output' }],
     workgroups: workgroups(rowTiles * Math.ceil(tokens / variant.tokens), device),
   };
 }
@@ -111,6 +113,8 @@ interface Variant {
   readonly overrides?: Readonly<Record<string, number>>;
   readonly rows: number;
   readonly tokens: number;
+  /** Where x lies, for the kernels that can have it in either. */
+  readonly x?: Storage;
 }
 
 function variantFor(tokens: number, columns: number, device: DeviceTraits): Variant {
@@ -122,7 +126,8 @@ function variantFor(tokens: number, columns: number, device: DeviceTraits): Vari
     kernel: 'mul_mat/prefill',
     overrides: { lanes, subgroups },
     rows: lanes * subgroups * ROWS_OF_LANE,
-    tokens: TOKENS,
+    tokens: PREFILL_TOKENS,
+    x: device.fastStorage,
   };
 }
 
@@ -131,11 +136,11 @@ function variantFor(tokens: number, columns: number, device: DeviceTraits): Vari
  * which runs more lanes than a weight has rows: there eight subgroups share each row.
  */
 function decodeVariant(device: DeviceTraits): Variant {
-  const lanes = device.subgroupSize;
+  const { subgroupSize: lanes, fastStorage: x } = device;
   const kernel = 'mul_mat/decode';
   if (lanes === 8) {
-    return { kernel, overrides: { lanes, subgroups: 4, splits: 1 }, rows: 4 * lanes * ROWS_OF_LANE, tokens: 1 };
+    return { kernel, overrides: { lanes, subgroups: 4, splits: 1 }, rows: 4 * lanes * ROWS_OF_LANE, tokens: 1, x };
   }
   const splits = Math.max(1, Math.min(8, Math.floor(device.maxInvocationsPerWorkgroup / lanes)));
-  return { kernel, overrides: { lanes, subgroups: splits, splits }, rows: lanes * ROWS_OF_LANE, tokens: 1 };
+  return { kernel, overrides: { lanes, subgroups: splits, splits }, rows: lanes * ROWS_OF_LANE, tokens: 1, x };
 }

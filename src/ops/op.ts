@@ -44,9 +44,14 @@ export interface ReferenceInputs {
   readonly weights: Readonly<Record<string, WeightRows>>;
 }
 
-/** A weight as it lies on the device: row ranges, each one storage buffer (see `planes` in src/gguf/blocks). */
+/** Where a kernel reads from: a storage buffer, or a texture whose texels are the buffer's quads of words. */
+export type Storage = 'buffer' | 'texture';
+
+/** A weight as it lies on the device: row ranges, each in memory of its own (see `planes` in src/gguf/blocks). */
 export interface DeviceWeight {
   readonly type: string;
+  /** Of packed matrices; a vector is always a buffer of f32. */
+  readonly storage: Storage;
   /** `[rows, columns]`; a vector has one row. */
   readonly shape: readonly [number, number];
   readonly chunks: readonly { readonly row0: number; readonly rows: number }[];
@@ -59,6 +64,8 @@ export interface DeviceTraits {
   readonly maxWorkgroupsPerDimension: number;
   readonly maxInvocationsPerWorkgroup: number;
   readonly maxWorkgroupStorageBytes: number;
+  /** What lanes load fastest from: lavapipe loads 128 bits at a time from a texture, 32 from a buffer. */
+  readonly fastStorage: Storage;
 }
 
 export interface DispatchRequest {
@@ -72,10 +79,14 @@ export interface DispatchRequest {
   readonly device: DeviceTraits;
 }
 
-/** A buffer of a call: an input's role, or 'output'; for a weight the chunk. */
+/**
+ * What a call reads or writes: an input's role, or 'output'; for a weight the chunk. A tensor may be asked for as a texture of
+ * quads of f32 (kernels/parts/texels.wgsl); the backend then copies it.
+ */
 export interface Binding {
   readonly role: string;
   readonly chunk?: number;
+  readonly storage?: Storage;
 }
 
 /** A number in the uniform block, four bytes each: u32 as it is, or `{ f32 }`. */
@@ -84,11 +95,13 @@ export type Uniform = number | { readonly f32: number };
 /**
  * One dispatch. `kernel` names `kernels/<kernel>.wgsl`, whose entry point is the last part of that name.
  * Binding 0 is the uniform block `p` (see `uniforms`), bindings 1, 2, … are `bindings` in order; the kernel declares
- * them itself. `block` is linked in from `kernels/blocks/<block>.wgsl`.
+ * them itself. `block` is linked in from `kernels/blocks/<block>.wgsl`, `parts` from `kernels/parts/`: those of which one of
+ * several is to be chosen.
  */
 export interface KernelCall {
   readonly kernel: string;
   readonly block?: string;
+  readonly parts?: readonly string[];
   /** WGSL `override` constants; part of the pipeline's identity, so few distinct values. */
   readonly overrides?: Readonly<Record<string, number>>;
   readonly uniforms: readonly Uniform[];

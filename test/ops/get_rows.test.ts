@@ -3,7 +3,7 @@ import { type OpCase, runOp } from '../../src/engine/run_op.ts';
 import { type BlockTypeName, blockTypeNames, blockTypes } from '../../src/gguf/blocks/index.ts';
 import { getRows } from '../../src/ops/get_rows.ts';
 import { expectRefusal, f32, f32Weight, isNear, onEveryBackend, webgpu } from './on_every_backend.ts';
-import { packedWeight, withBindingLimit } from './packed_weight.ts';
+import { inBuffers, packedWeight, withBindingLimit } from './packed_weight.ts';
 
 const rowsOf = (type: BlockTypeName, rows: number, columns: number, tokens: readonly number[]): OpCase => ({
   tensors: { tokens: f32([tokens.length], tokens) },
@@ -50,7 +50,7 @@ if (!context) {
   for (const type of ['F32', 'Q4_0', 'Q6_K'] as const) {
     test(`get_rows finds every token of a ${type} weight that is split`, async () => {
       const input = rowsOf(type, 83, 512, [82, 0, 15, 16, 23, 24, 47, 48, 81]);
-      const split = await runOp(getRows, input, withBindingLimit(context, 40_000));
+      const split = await runOp(getRows, input, withBindingLimit(inBuffers(context), 40_000));
       expect(split.data).toEqual((await runOp(getRows, input, context)).data);
     });
   }

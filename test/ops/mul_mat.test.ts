@@ -16,7 +16,7 @@ import {
   relativeRmsError,
   webgpu,
 } from './on_every_backend.ts';
-import { packedWeight, weightOf, withBindingLimit, withoutSubgroups } from './packed_weight.ts';
+import { inBuffers, packedWeight, weightOf, withBindingLimit, withoutSubgroups } from './packed_weight.ts';
 
 const GPU = { maxWorkgroupsPerDimension: 65_535, maxInvocationsPerWorkgroup: 256, maxWorkgroupStorageBytes: 16_384 };
 const passOf = (nTokens: number) => ({ nTokens, nPast: 0 });
@@ -133,8 +133,21 @@ if (!context) {
     test(`mul_mat gives the same bits whether a ${type} weight is one buffer or many`, async () => {
       const input = product(type, 83, 512, 3);
       const whole = await runOp(mulMat, input, context);
-      const split = await runOp(mulMat, input, withBindingLimit(context, 40_000));
+      const split = await runOp(mulMat, input, withBindingLimit(inBuffers(context), 40_000));
       expect(split.data).toEqual(whole.data);
+    });
+  }
+
+  for (const type of ['F32', 'Q4_0', 'Q5_K'] as const) {
+    test(`mul_mat gives the same bits whether x and a ${type} weight lie in textures or in buffers`, async () => {
+      // More than one row of texels of each.
+      const input = product(type, 259, 2048, 19);
+      const textures = await runOp(mulMat, input, {
+        ...context,
+        traits: { ...context.traits, fastStorage: 'texture' },
+      });
+      const buffers = await runOp(mulMat, input, inBuffers(context));
+      expect(textures.data).toEqual(buffers.data);
     });
   }
 
@@ -170,11 +183,11 @@ if (!context) {
   test('mul_mat gives subgroups of 32 a share of each row', () => {
     const [call] = mulMat.dispatch({
       shapes: { x: [1, 64] },
-      weights: { weight: { type: 'F32', shape: [640, 64], chunks: [{ row0: 0, rows: 640 }] } },
+      weights: { weight: { type: 'F32', storage: 'buffer', shape: [640, 64], chunks: [{ row0: 0, rows: 640 }] } },
       output: [1, 640],
       params: {},
       pass: passOf(1),
-      device: { ...GPU, subgroupSize: 32 },
+      device: { ...GPU, subgroupSize: 32, fastStorage: 'buffer' },
     });
     expect(call).toMatchObject({ overrides: { lanes: 32, subgroups: 8, splits: 8 }, workgroups: [10, 1, 1] });
   });

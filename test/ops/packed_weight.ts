@@ -53,7 +53,12 @@ function packedBlocks(type: BlockTypeName, count: number, seed: number): Uint8Ar
 
 /** The same device without subgroups of a known size. */
 export function withoutSubgroups(context: WebgpuContext): WebgpuContext {
-  return { ...context, traits: { ...context.traits, subgroupSize: 0 } };
+  return { ...context, traits: { ...context.traits, subgroupSize: 0, fastStorage: 'buffer' } };
+}
+
+/** The same device where kernels read from storage buffers alone. */
+export function inBuffers(context: WebgpuContext): WebgpuContext {
+  return { ...context, traits: { ...context.traits, fastStorage: 'buffer' } };
 }
 
 /** The same device with storage buffers of at most `bytes`. */

@@ -159,6 +159,12 @@ class WebgpuSession implements Session {
     for (const item of prepared) {
       const { step } = item.work;
       const output = this.#outputs.place(record, segment, step.name);
+      const toCopy = this.#calls.toCopy(item);
+      if (toCopy) {
+        pass?.end();
+        pass = null;
+        this.#calls.copy(encoder, record, toCopy);
+      }
       pass ??= encoder.beginComputePass();
       this.#calls.encode(pass, record, item, output, cache);
       if (step.writes) {

@@ -3,24 +3,20 @@
  * prepared, then everything is encoded without a pause. Uniform blocks of all dispatches lie in one buffer, 256 bytes
  * apart; bind groups are kept with the page they write to, so that a decode makes none after its first token.
  */
-import type { DispatchRequest, KernelCall, Shape, WeightRows } from '../../ops/op.ts';
+import type { Binding, DispatchRequest, KernelCall, Shape, WeightRows } from '../../ops/op.ts';
+import { sizeOf } from '../../ops/shape.ts';
 import type { Gpu } from '../../platform.ts';
 import type { PassState } from '../backend.ts';
 import type { Work } from '../plan.ts';
 import { inputsOfKind } from '../shapes.ts';
+import type { Bound, BoundPiece } from './bound.ts';
 import { deviceTraits } from './device_traits.ts';
 import { type KernelLinker, uniformBytes } from './link.ts';
 import type { PassRecord, Placed } from './outputs.ts';
 import type { DeviceWeights, ResidentWeight } from './resident.ts';
+import { copyTexels, texelBytes, texelMemory } from './texels.ts';
 
 const UNIFORM_SLOT_BYTES = 256;
-
-/** A piece of a buffer that a kernel reads or writes. */
-export interface BoundPiece {
-  readonly buffer: GPUBuffer;
-  readonly offset: number;
-  readonly size: number;
-}
 
 export interface PreparedWork {
   readonly work: Work;
@@ -39,6 +35,9 @@ export class Calls {
   #tokens: GPUBuffer | null = null;
   #uniforms: GPUBuffer | null = null;
   #words = new Uint32Array(0);
+  /** The copy of a tensor for kernels that read it from a texture, and the name of that tensor while it holds. */
+  #copy: { texture: GPUTexture; view: GPUTextureView } | null = null;
+  #copied: string | null = null;
   #slots = 0;
 
   constructor(gpu: Gpu, linker: KernelLinker, weights: DeviceWeights) {
@@ -72,7 +71,20 @@ export class Calls {
       prepared.push({ work, calls, weights, table });
     }
     this.#reserve(prepared.reduce((sum, { calls }) => sum + calls.length, 0));
+    this.#reserveCopy(record, prepared);
     return prepared;
+  }
+
+  /** The tensor that the work reads from a texture and that must be copied there before its pass; neighbours share a copy. */
+  toCopy({ work, calls }: PreparedWork): string | null {
+    const binding = calls[0]?.call.bindings.find(isCopy);
+    const name = binding ? (work.step.inputs[binding.role] ?? null) : null;
+    return name === this.#copied ? null : name;
+  }
+
+  copy(encoder: GPUCommandEncoder, record: PassRecord, name: string): void {
+    copyTexels(encoder, valuesOf(record, name), this.#copy!.texture);
+    this.#copied = name;
   }
 
   /** Encodes one piece of work; `cache` gives a cache slot's buffer. */
@@ -83,13 +95,15 @@ export class Calls {
     output: Placed,
     cache: (slot: string) => GPUBuffer,
   ): void {
-    const pieceOf = (role: string, chunk = 0): BoundPiece => {
+    const resourceOf = (binding: Binding): Bound => {
+      const { role, chunk = 0 } = binding;
+      if (isCopy(binding)) return this.#copy!.view;
       if (role === 'output') return placedPiece(output);
       if (role === 'table' && table) return table;
       const name = work.step.inputs[role] ?? '';
       switch (work.op.inputs[role]?.kind) {
         case 'weight':
-          return whole(weights[role]!.buffers[chunk]!);
+          return weights[role]!.resources[chunk]!;
         case 'tokens':
           return { buffer: this.#tokens!, offset: 0, size: 4 * record.pass.nTokens };
         case 'cache':
@@ -102,9 +116,9 @@ export class Calls {
       const slot = this.#slots++;
       this.#words.set(uniformBytes(call.uniforms), (slot * UNIFORM_SLOT_BYTES) / 4);
       const uniform = { buffer: this.#uniforms!, offset: slot * UNIFORM_SLOT_BYTES, size: UNIFORM_SLOT_BYTES };
-      const pieces = [uniform, ...call.bindings.map(({ role, chunk }) => pieceOf(role, chunk))];
+      const resources = [uniform, ...call.bindings.map(resourceOf)];
       encoder.setPipeline(pipeline);
-      encoder.setBindGroup(0, this.#bindGroup(output, pipeline, pieces));
+      encoder.setBindGroup(0, this.#bindGroup(output, pipeline, resources));
       encoder.dispatchWorkgroups(...call.workgroups);
     }
   }
@@ -120,6 +134,7 @@ export class Calls {
     for (const { buffer } of this.#tables.values()) buffer.destroy();
     this.#tokens?.destroy();
     this.#uniforms?.destroy();
+    this.#copy?.texture.destroy();
   }
 
   /** The op's host-computed table for this pass, shared by every step of the same params. */
@@ -163,12 +178,29 @@ export class Calls {
     this.#words = new Uint32Array((2 * size) / 4);
   }
 
-  #bindGroup({ page }: Placed, pipeline: GPUComputePipeline, pieces: readonly BoundPiece[]): GPUBindGroup {
-    const parts = pieces.map(({ buffer, offset, size }) => `${this.#id(buffer)}:${offset}:${size}`);
+  /** Makes room for the largest tensor that a kernel wants as a texture. */
+  #reserveCopy(record: PassRecord, prepared: readonly PreparedWork[]): void {
+    this.#copied = null;
+    const sizes = prepared.flatMap(({ work, calls }) =>
+      calls.flatMap(({ call }) =>
+        call.bindings.filter(isCopy).map(({ role }) => 4 * sizeOf(record.shapes.get(work.step.inputs[role]!)!)),
+      ),
+    );
+    const bytes = Math.max(0, ...sizes);
+    if (bytes === 0 || (this.#copy && texelBytes(this.#copy.texture) >= bytes)) return;
+    this.#copy?.texture.destroy();
+    const texture = texelMemory(this.#gpu.device, 'copy', bytes, 'rgba32float');
+    this.#copy = { texture, view: texture.createView() };
+  }
+
+  #bindGroup({ page }: Placed, pipeline: GPUComputePipeline, resources: readonly Bound[]): GPUBindGroup {
+    const parts = resources.map((resource) =>
+      'buffer' in resource ? `${this.#id(resource.buffer)}:${resource.offset}:${resource.size}` : this.#id(resource),
+    );
     const key = `${this.#id(pipeline)} ${parts.join(' ')}`;
     let group = page.bindGroups.get(key);
     if (!group) {
-      const entries = pieces.map((resource, binding) => ({ binding, resource }));
+      const entries = resources.map((resource, binding) => ({ binding, resource }));
       group = this.#gpu.device.createBindGroup({ layout: pipeline.getBindGroupLayout(0), entries });
       page.bindGroups.set(key, group);
     }
@@ -187,6 +219,17 @@ export class Calls {
 
 export function placedPiece({ page, region }: Placed): BoundPiece {
   return { buffer: page.buffer, offset: region.offset, size: region.bytes };
+}
+
+/** Exactly the values of a tensor; the region it is placed in may be larger. */
+function valuesOf(record: PassRecord, name: string): BoundPiece {
+  const { page, region } = record.placed.get(name)!;
+  return { buffer: page.buffer, offset: region.offset, size: 4 * region.count };
+}
+
+/** A tensor that the kernel reads from a texture. */
+function isCopy({ storage }: Binding): boolean {
+  return storage === 'texture';
 }
 
 function whole(buffer: GPUBuffer): BoundPiece {

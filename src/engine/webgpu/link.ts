@@ -3,7 +3,7 @@
  *
  *   kernels/<kernel>.wgsl          the kernel; its entry point is the last part of its name
  *   kernels/blocks/<block>.wgsl    the dequantiser of a weight's type, where the call names one
- *   kernels/parts/<part>.wgsl      whatever any of these names in a line `// use: <part>`
+ *   kernels/parts/<part>.wgsl      whatever the call names, or any of these in a line `// use: <part>`
  *
  * WGSL has no include, but its declarations may stand in any order, so files are simply put one after another. Directives
  * (`enable f16;`) must come first and are moved there. An error is given with the file and line it has on disk.
@@ -13,7 +13,7 @@ import type { KernelCall, Uniform } from '../../ops/op.ts';
 import type { Gpu, KernelText } from '../../platform.ts';
 
 /** What makes a pipeline the same pipeline. */
-export type PipelineIdentity = Pick<KernelCall, 'kernel' | 'block' | 'overrides'>;
+export type PipelineIdentity = Pick<KernelCall, 'kernel' | 'block' | 'parts' | 'overrides'>;
 
 interface LinkedKernel {
   readonly code: string;
@@ -35,12 +35,12 @@ export class KernelLinker {
   /** The compiled kernel with bind group layout 'auto'. Throws DeviceError with the kernel's file and line. */
   pipeline(call: PipelineIdentity): Promise<GPUComputePipeline> {
     const overrides = Object.entries(call.overrides ?? {}).sort(([a], [b]) => (a < b ? -1 : 1));
-    const key = JSON.stringify([call.kernel, call.block, overrides]);
+    const key = JSON.stringify([call.kernel, call.block, call.parts, overrides]);
     return kept(this.#pipelines, key, () => this.#compilePipeline(call));
   }
 
   async #compilePipeline(call: PipelineIdentity): Promise<GPUComputePipeline> {
-    const module = await kept(this.#modules, JSON.stringify([call.kernel, call.block]), () =>
+    const module = await kept(this.#modules, JSON.stringify([call.kernel, call.block, call.parts]), () =>
       this.#compileModule(call),
     );
     const compute = { module, entryPoint: entryPoint(call.kernel), constants: { ...call.overrides } };
@@ -68,7 +68,8 @@ export class KernelLinker {
 
 /** The kernel's files as one text. Files that several name are put in once. */
 export async function linkKernel(call: PipelineIdentity, text: KernelText): Promise<LinkedKernel> {
-  const names = [call.kernel, ...(call.block ? [`blocks/${call.block}`] : [])];
+  const parts = (call.parts ?? []).map((part) => `parts/${part}`);
+  const names = [call.kernel, ...(call.block ? [`blocks/${call.block}`] : []), ...parts];
   const directives: string[] = [];
   const code: string[] = [];
   const places: string[] = [];

@@ -2,6 +2,7 @@
 import type { WeightRows } from '../../ops/op.ts';
 import type { Gpu } from '../../platform.ts';
 import { hostWeight, type WeightSource } from '../weight_store.ts';
+import { deviceTraits } from './device_traits.ts';
 import { type ReadRows, UploadMemory, uploadWeight } from './weights.ts';
 
 export type ResidentWeight = Awaited<ReturnType<typeof uploadWeight>>;
@@ -24,7 +25,8 @@ export class DeviceWeights {
     if (!weight) {
       const info = this.#source.info(name)!;
       const read: ReadRows = (row0, rows, into) => this.#source.readRows(name, row0, rows, into);
-      weight = this.#last.then(() => uploadWeight(this.#gpu, info, read, { memory: this.#memory }));
+      const options = { storage: deviceTraits(this.#gpu).fastStorage, memory: this.#memory };
+      weight = this.#last.then(() => uploadWeight(this.#gpu, info, read, options));
       this.#last = weight.catch(() => {});
       weight.catch(() => this.#resident.delete(name));
       this.#resident.set(name, weight);

@@ -10,11 +10,15 @@
  * on lavapipe). Rows are padded to a multiple of eight, which also puts every plane at a multiple of 16 bytes; types
  * without blocks (F32, F16, BF16) are taken in groups of 32 numbers, the last of a row padded with zeros. A matrix that is
  * larger than a binding may be is split into ranges of rows. A vector is plain f32, whatever the file holds.
+ *
+ * The planes lie in storage buffers, or as they are in textures (texels.ts) where lanes load faster from those.
  */
 import { DeviceError } from '../../errors.ts';
 import { type BlockType, type BlockTypeName, blockTypes, type Plane } from '../../gguf/blocks/index.ts';
-import type { DeviceWeight } from '../../ops/op.ts';
+import type { DeviceWeight, Storage } from '../../ops/op.ts';
 import type { Gpu } from '../../platform.ts';
+import type { Bound } from './bound.ts';
+import { maxTexelBytes, texelMemory, writeTexels } from './texels.ts';
 
 /** Rows that take turns in a plane. */
 const ROWS = 8;
@@ -37,6 +41,8 @@ export interface UploadOptions {
   /** Largest buffer to make, in bytes; the device's own limits when absent. */
   readonly maxChunkBytes?: number;
   readonly pieceBytes?: number;
+  /** Where matrices lie; a storage buffer when absent. */
+  readonly storage?: Storage;
   /** Used again from weight to weight, so that an upload of a whole model leaves no garbage; one upload at a time. */
   readonly memory?: UploadMemory;
 }
@@ -55,8 +61,15 @@ export class UploadMemory {
 }
 
 export interface UploadedWeight extends DeviceWeight {
-  /** One for each of `chunks`. */
-  readonly buffers: readonly GPUBuffer[];
+  /** What kernels bind, one for each of `chunks`. */
+  readonly resources: readonly Bound[];
+  destroy(): void;
+}
+
+/** Memory on the device for one range of rows. */
+interface Memory {
+  readonly resource: Bound;
+  write(offset: number, data: Uint8Array<ArrayBuffer> | Float32Array<ArrayBuffer>): void;
   destroy(): void;
 }
 
@@ -87,8 +100,8 @@ export async function uploadWeight(
   const columns = weight.shape.at(-1) ?? 1;
   const rows = weight.shape.slice(0, -1).reduce((product, size) => product * size, 1);
   const packed = packedRows(blockTypes[weight.type], columns);
-  const { maxStorageBufferBindingSize, maxBufferSize } = device.limits;
-  const maxBytes = options.maxChunkBytes ?? Math.min(maxStorageBufferBindingSize, maxBufferSize);
+  const { storage = 'buffer' } = options;
+  const maxBytes = options.maxChunkBytes ?? maxBytesOf(storage, device);
   const chunkRows = ROWS * Math.floor(maxBytes / (ROWS * packed.deviceBytes));
   if (chunkRows === 0) {
     throw new DeviceError(
@@ -98,43 +111,44 @@ export async function uploadWeight(
     );
   }
   const chunks = rowRanges(0, rows, chunkRows);
-  const buffers: GPUBuffer[] = [];
+  const memories: Memory[] = [];
   const destroy = () => {
-    for (const buffer of buffers) buffer.destroy();
+    for (const memory of memories) memory.destroy();
   };
   try {
     for (const { rows } of chunks) {
-      buffers.push(await storageBuffer(device, weight.name, paddedRows(rows) * packed.deviceBytes));
+      memories.push(await memoryFor(device, weight.name, paddedRows(rows) * packed.deviceBytes, storage));
     }
-    await uploadPieces(device, packed, chunks, buffers, readRows, options);
+    await uploadPieces(packed, chunks, memories, readRows, options);
   } catch (error) {
     destroy();
     throw error;
   }
-  return { type: weight.type, shape: [rows, columns], chunks, buffers, destroy };
+  const resources = memories.map(({ resource }) => resource);
+  return { type: weight.type, storage, shape: [rows, columns], chunks, resources, destroy };
 }
 
 async function uploadVector(device: GPUDevice, weight: WeightToUpload, readRows: ReadRows): Promise<UploadedWeight> {
   const columns = weight.shape[0] ?? 1;
   const values = new Float32Array(columns);
   blockTypes[weight.type].dequantize(await readRows(0, 1, new Uint8Array(0)), 0, values);
-  const buffer = await storageBuffer(device, weight.name, values.byteLength);
-  device.queue.writeBuffer(buffer, 0, values);
+  const { resource, write, destroy } = await memoryFor(device, weight.name, values.byteLength, 'buffer');
+  write(0, values);
   return {
     type: 'F32',
+    storage: 'buffer',
     shape: [1, columns],
     chunks: [{ row0: 0, rows: 1 }],
-    buffers: [buffer],
-    destroy: () => buffer.destroy(),
+    resources: [resource],
+    destroy,
   };
 }
 
 /** Reads the next piece while one is rearranged. */
 async function uploadPieces(
-  device: GPUDevice,
   packed: PackedRows,
   chunks: DeviceWeight['chunks'],
-  buffers: readonly GPUBuffer[],
+  memories: readonly Memory[],
   readRows: ReadRows,
   { pieceBytes = PIECE_BYTES, memory = new UploadMemory() }: UploadOptions,
 ): Promise<void> {
@@ -142,7 +156,7 @@ async function uploadPieces(
   const pieces = chunks.flatMap(({ row0, rows }, chunk) =>
     rowRanges(row0, rows, pieceRows).map((piece) => ({
       ...piece,
-      buffer: buffers[chunk]!,
+      target: memories[chunk]!,
       chunkRow0: row0,
       chunkRows: rows,
     })),
@@ -154,7 +168,7 @@ async function uploadPieces(
     return readRows(row0, rows, memory.part(index % 2 === 0 ? 'even' : 'odd', rows * packed.fileBytes));
   };
   let next = read(0);
-  for (const [index, { rows, row0, buffer, chunkRow0, chunkRows }] of pieces.entries()) {
+  for (const [index, { rows, row0, target, chunkRow0, chunkRows }] of pieces.entries()) {
     const bytes = await next;
     if (index + 1 < pieces.length) {
       next = read(index + 1);
@@ -165,7 +179,7 @@ async function uploadPieces(
       const rowBytes = packed.blocks * plane.bytes;
       const used = rearranged.subarray(0, paddedRows(rows) * rowBytes);
       rearrangePlane(bytes, rows, packed, plane, used);
-      device.queue.writeBuffer(buffer, planeStart + (row0 - chunkRow0) * rowBytes, used);
+      target.write(planeStart + (row0 - chunkRow0) * rowBytes, used);
       planeStart += paddedRows(chunkRows) * rowBytes;
     }
   }
@@ -225,20 +239,42 @@ function paddedRows(rows: number): number {
   return ROWS * Math.ceil(rows / ROWS);
 }
 
-async function storageBuffer(device: GPUDevice, name: string, size: number): Promise<GPUBuffer> {
+function maxBytesOf(storage: Storage, device: GPUDevice): number {
+  const { maxStorageBufferBindingSize, maxBufferSize } = device.limits;
+  return storage === 'texture' ? maxTexelBytes(device) : Math.min(maxStorageBufferBindingSize, maxBufferSize);
+}
+
+async function memoryFor(device: GPUDevice, name: string, size: number, storage: Storage): Promise<Memory> {
   device.pushErrorScope('out-of-memory');
   device.pushErrorScope('validation');
-  const usage = GPUBufferUsage.STORAGE | GPUBufferUsage.COPY_DST;
-  const buffer = device.createBuffer({ label: name, size, usage });
+  const memory = storage === 'texture' ? textureMemory(device, name, size) : bufferMemory(device, name, size);
   const [invalid, noMemory] = await Promise.all([device.popErrorScope(), device.popErrorScope()]);
   const error = invalid ?? noMemory;
   if (error) {
-    buffer.destroy();
+    memory.destroy();
     throw new DeviceError(
-      `Cannot upload ${name}: the device refused a buffer of ${size} bytes (${error.message}); use a smaller model or the ` +
-        'f64 reference',
+      `Cannot upload ${name}: the device refused a ${storage} of ${size} bytes (${error.message}); use a smaller model or ` +
+        'the f64 reference',
       { tensor: name },
     );
   }
-  return buffer;
+  return memory;
+}
+
+function bufferMemory(device: GPUDevice, label: string, size: number): Memory {
+  const buffer = device.createBuffer({ label, size, usage: GPUBufferUsage.STORAGE | GPUBufferUsage.COPY_DST });
+  return {
+    resource: { buffer, offset: 0, size },
+    write: (offset, data) => device.queue.writeBuffer(buffer, offset, data),
+    destroy: () => buffer.destroy(),
+  };
+}
+
+function textureMemory(device: GPUDevice, label: string, size: number): Memory {
+  const texture = texelMemory(device, label, size, 'rgba32uint');
+  return {
+    resource: texture.createView(),
+    write: (offset, data) => writeTexels(device.queue, texture, offset, data),
+    destroy: () => texture.destroy(),
+  };
 }
