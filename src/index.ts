@@ -1,5 +1,6 @@
 /** The public API that needs no host: everything but opening files by path. */
 
+export * as charts from './charts/index.ts';
 export { Model, type OpenOptions, openModelFrom, type StartOptions } from './engine/model.ts';
 export type { GenerateOptions, MoveOptions, Progress, Run, RunOptions, Sampled } from './engine/run.ts';
 export { type OpCase, runOp } from './engine/run_op.ts';

@@ -1,0 +1,84 @@
+/** What charts read of a trace: its tokens as labels, and tensors over all passes put together by position. */
+import { TraceError } from '../errors.ts';
+import { Tensor } from '../trace/tensor.ts';
+import type { Trace, TraceRow } from '../trace/trace.ts';
+
+/** What a chart draws: a trace, or a run, which has one. */
+export type Source = Trace | { readonly trace: Trace };
+
+export function traceOf(source: Source): Trace {
+  return 'trace' in source ? source.trace : source;
+}
+
+/** The rows of a name, one per pass. Throws TraceError where there is none; `chart` says what cannot be drawn. */
+export function rowsOf(trace: Trace, name: string, chart: string): readonly TraceRow[] {
+  const rows = trace.entries.filter((row) => row.name === name);
+  if (rows.length > 0) return rows;
+  const stem = name.replace(/-\d+$/, '');
+  const near = [...new Set(trace.entries.filter((row) => row.name.startsWith(`${stem}-`)).map((row) => row.name))];
+  const found = near.length > 0 ? `of ${stem} it has ${near.join(', ')}` : `it holds ${trace.names.length} others`;
+  throw new TraceError(
+    `Cannot draw ${chart}: the trace has no ${name}; ${found}. Let the run go on with run.to('${name}'), then draw again`,
+    { tensor: name },
+  );
+}
+
+/** The layers that have a tensor of this stem (`l_out` for `l_out-0`, …), in order. Throws TraceError where none has. */
+export function layersOf(trace: Trace, stem: string, chart: string): number[] {
+  const layers = trace.entries.flatMap((row) =>
+    row.layer !== null && row.name === `${stem}-${row.layer}` ? row.layer : [],
+  );
+  if (layers.length === 0) rowsOf(trace, `${stem}-0`, chart);
+  return [...new Set(layers)].sort((a, b) => a - b);
+}
+
+/** A tensor `[token, …]` over all passes, and the position of its first token. */
+export interface TokenRows {
+  readonly pos0: number;
+  readonly tensor: Tensor;
+}
+
+/** Puts the passes of a tensor together along its tokens. Throws TraceError where values were not kept. */
+export async function tokenRows(trace: Trace, name: string, chart: string): Promise<TokenRows> {
+  const rows = rowsOf(trace, name, chart);
+  const parts: Tensor[] = [];
+  for (const row of rows) parts.push(await trace.tensor(name, { pass: row.pass }));
+  const first = parts[0] as Tensor;
+  const data = new Float32Array(parts.reduce((size, part) => size + part.size, 0));
+  let at = 0;
+  for (const part of parts) {
+    data.set(part.data, at);
+    at += part.size;
+  }
+  const shape = [parts.reduce((tokens, part) => tokens + (part.shape[0] as number), 0), ...first.shape.slice(1)];
+  return { pos0: (rows[0] as TraceRow).pos0, tensor: new Tensor({ name, shape, dims: first.dims, data }) };
+}
+
+/** The label of a position: `3 ␣Tom`. The number keeps repeated tokens apart. */
+export function tokenLabel({ manifest }: Trace, position: number): string {
+  const piece = manifest.pieces?.[position];
+  return piece === undefined ? `${position}` : `${position} ${shown(piece)}`;
+}
+
+/** Control, format and separator characters, none of which would show. */
+const UNSEEN = /[\p{Cc}\p{Cf}\p{Zl}\p{Zp}]/gu;
+
+/** A piece that can be read: spaces as `␣`, newlines as `\n`, what else has no shape by its code point. */
+export function shown(piece: string): string {
+  const text = piece.replaceAll('\n', '\\n').replaceAll('\r', '\\r').replaceAll('\t', '\\t').replaceAll(' ', '␣');
+  return text.replace(UNSEEN, (character) => `\\u{${(character.codePointAt(0) as number).toString(16)}}`);
+}
+
+/** Which text is drawn, for a subtitle: `“Lily gave the ball …”, 12 tokens`. */
+export function textOf({ manifest, entries }: Trace): string {
+  const count = entries.reduce((most, row) => Math.max(most, row.pos0 + tokensIn(row)), 0);
+  const text = (manifest.pieces ?? []).slice(0, count).join('').trim();
+  const start = [...text].slice(0, 60).join('');
+  const cut = start.length < text.length ? `${start}…` : start;
+  const tokens = `${count} token${count === 1 ? '' : 's'}`;
+  return text ? `“${cut.replaceAll(/\s+/g, ' ')}”, ${tokens}` : tokens;
+}
+
+function tokensIn({ shape, dims }: TraceRow): number {
+  return shape[dims.indexOf('token')] ?? 0;
+}
