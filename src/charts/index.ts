@@ -1,4 +1,5 @@
 /** Charts: from a trace, or a run, to a Vega-Lite spec. Pure functions; each waits only for the values it reads. */
+export { type AttentionOptions, attention } from './attention.ts';
 export type { Chart } from './chart.ts';
 export { type RmsGrowthOptions, rmsGrowth } from './rms_growth.ts';
 export type { Source } from './source.ts';

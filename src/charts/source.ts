@@ -72,11 +72,19 @@ export function shown(piece: string): string {
 /** Which text is drawn, for a subtitle: `“Lily gave the ball …”, 12 tokens`. */
 export function textOf({ manifest, entries }: Trace): string {
   const count = entries.reduce((most, row) => Math.max(most, row.pos0 + tokensIn(row)), 0);
-  const text = (manifest.pieces ?? []).slice(0, count).join('').trim();
+  const text = joined((manifest.pieces ?? []).slice(0, count)).trim();
   const start = [...text].slice(0, 60).join('');
   const cut = start.length < text.length ? `${start}…` : start;
   const tokens = `${count} token${count === 1 ? '' : 's'}`;
   return text ? `“${cut.replaceAll(/\s+/g, ' ')}”, ${tokens}` : tokens;
+}
+
+/** Pieces as text; bytes that make a character together become it. */
+function joined(pieces: readonly string[]): string {
+  return pieces.join('').replace(/(?:<0x[0-9A-F]{2}>)+/g, (spelt) => {
+    const bytes = Uint8Array.from(spelt.matchAll(/[0-9A-F]{2}/g), ([hex]) => Number.parseInt(hex, 16));
+    return new TextDecoder().decode(bytes);
+  });
 }
 
 function tokensIn({ shape, dims }: TraceRow): number {
