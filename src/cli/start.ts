@@ -20,7 +20,7 @@ import {
   printJson,
   promptTokens,
 } from './model.ts';
-import { runPrompt } from './progress.ts';
+import { withBar } from './progress.ts';
 import { bold, commandLine, cut, percent, short, shownPath, shownWidth, table, visible } from './terminal.ts';
 import { howToRead } from './trace.ts';
 import { type Written, writeFinished } from './trace_file.ts';
@@ -58,7 +58,6 @@ async function start(prompt: string, { model: given, out, backend, json }: Start
   const run = model.with(lens({ k: TOP })).start(tokens);
   show(`${bold(shownPath(path))} on ${await whereItRuns(model)}\n\n`);
   show(`Tokens  ${run.pieces.map(visible).join('│')}\n\n`);
-  await runPrompt(run);
   const layers = await lookAtLayers(run);
   show(`After each layer: how large its numbers are (RMS), and the ${TOP} most likely next tokens\n`);
   show(`if the model stopped there (logit lens)\n\n${layerTable(layers)}\n\n`);
@@ -73,10 +72,14 @@ async function start(prompt: string, { model: given, out, backend, json }: Start
 
   const written = await writeFinished(run, out);
   if (json) printJson(report(model, prompt, run, layers, plain, written));
-  show(
-    `Wrote ${out}: all ${written.tensors} tensors of this run, ${prettyBytes(written.bytes)}.\n${howToRead(out)}\n\n`,
-  );
+  show(`Wrote ${out}: ${whatWasWritten(written)}.\n${howToRead(out)}\n\n`);
   show(`Next: ${commandLine('trace', shownPath(path), '--prompt', prompt, '--select', '*-0')}\n`);
+}
+
+function whatWasWritten({ bytes, tensors, values }: Written): string {
+  const size = prettyBytes(bytes);
+  if (values === tensors) return `all ${tensors} tensors of this run, ${size}`;
+  return `statistics of all ${tensors} tensors of this run, values of ${values} (no more fit into memory), ${size}`;
 }
 
 /** The F16 model in fixtures, beside this package. */
@@ -97,23 +100,34 @@ async function whereItRuns({ backend, platform }: Model): Promise<string> {
 
 interface LayerLook {
   readonly layer: number;
-  /** Of the residual stream, over all tokens. */
+  /** Of the residual stream, over the tokens of the last pass: all, unless the prompt is longer than a pass may be. */
   readonly rms: number;
   /** At the last token, most likely first. */
   readonly top: readonly { readonly id: number; readonly piece: string; readonly probability: number }[];
 }
 
-async function lookAtLayers(run: Run): Promise<LayerLook[]> {
-  const { config, tokenizer } = run.model;
-  const layers: LayerLook[] = [];
-  for (let layer = 0; layer < config.nLayer; layer++) {
-    const { rms } = run.trace.entries.find(({ name }) => name === `l_out-${layer}`)!.statistics;
-    const ids = (await run.tensor(`lens_ids-${layer}`)).slice(-1).data;
-    const probabilities = (await run.tensor(`lens_probabilities-${layer}`)).slice(-1).data;
-    const top = Array.from(ids, (id, rank) => ({ id, piece: tokenizer.piece(id), probability: probabilities[rank]! }));
-    layers.push({ layer, rms, top });
-  }
-  return layers;
+/** Runs the prompt, and looks at each layer as it is done: what is kept of a long prompt's first layers goes at its last. */
+function lookAtLayers(run: Run): Promise<LayerLook[]> {
+  const { nLayer } = run.model.config;
+  return withBar('running', async (bar) => {
+    const layers: LayerLook[] = [];
+    for (let layer = 0; layer < nLayer; layer++) {
+      await run.layer(layer);
+      bar?.at(layer + 1, nLayer, `layer ${layer}`);
+      layers.push(await lookAt(run, layer));
+    }
+    await run.toEnd();
+    return layers;
+  });
+}
+
+async function lookAt(run: Run, layer: number): Promise<LayerLook> {
+  const { rms } = run.trace.entries.findLast(({ name }) => name === `l_out-${layer}`)!.statistics;
+  const ids = (await run.tensor(`lens_ids-${layer}`)).slice(-1).data;
+  const probabilities = (await run.tensor(`lens_probabilities-${layer}`)).slice(-1).data;
+  const pieceOf = (id: number) => run.model.tokenizer.piece(id);
+  const top = Array.from(ids, (id, rank) => ({ id, piece: pieceOf(id), probability: probabilities[rank]! }));
+  return { layer, rms, top };
 }
 
 /** Columns of the longest bar. */

@@ -52,8 +52,9 @@ async function trace(path: string, options: TraceOptions): Promise<void> {
   if (out !== undefined) {
     const written = await writeRunning(model, tokens, select, out);
     if (json) return printJson({ ...written, manifest: model.manifest(tokens) });
-    const { bytes, tensors } = written;
-    process.stdout.write(`Wrote ${out}: ${tensors} tensors, ${prettyBytes(bytes)}.\n${howToRead(out)}\n`);
+    const { bytes, tensors, values } = written;
+    const what = `${tensors} tensors${values === tensors ? '' : `, ${values} of them with values`}`;
+    process.stdout.write(`Wrote ${out}: ${what}, ${prettyBytes(bytes)}.\n${howToRead(out)}\n`);
     return;
   }
   const run = await runPrompt(model.start(tokens, { select: 'none' }));

@@ -3,6 +3,7 @@ import { mkdir, stat } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import prettyBytes from 'pretty-bytes';
 import type { Model } from '../engine/model.ts';
+import type { RowSink } from '../engine/run_trace.ts';
 import { TraceError, UsageError } from '../errors.ts';
 import type { Run } from '../index.ts';
 import { freeSpace, writeArrowFile } from '../node/arrow_file.ts';
@@ -18,14 +19,17 @@ export interface Written {
   readonly path: string;
   readonly bytes: number;
   readonly tensors: number;
+  /** How many of them with their values. */
+  readonly values: number;
 }
 
 /** Writes what a finished run keeps. */
 export async function writeFinished(run: Run, path: string): Promise<Written> {
   const { entries } = run.trace;
-  const values = entries.reduce((sum, { shape, hasValues }) => sum + (hasValues ? sizeOf(shape) : 0), 0);
-  await prepare(run.model, path, entries.length, values);
-  return { path, bytes: await run.trace.writeArrow(path), tensors: entries.length };
+  const kept = entries.filter(({ hasValues }) => hasValues);
+  const numbers = kept.reduce((sum, { shape }) => sum + sizeOf(shape), 0);
+  await prepare(run.model, path, entries.length, numbers);
+  return { path, bytes: await run.trace.writeArrow(path), tensors: entries.length, values: kept.length };
 }
 
 /** Runs a prompt and streams its trace into a file; memory holds a layer. */
@@ -36,23 +40,29 @@ export async function writeRunning(
   path: string,
 ): Promise<Written> {
   model.checkTokens(tokens);
-  const { tensors, values } = model.traceSize(tokens, select);
-  await prepare(model, path, tensors, values);
+  const size = model.traceSize(tokens, select);
+  await prepare(model, path, size.tensors, size.values);
+  let values = 0;
   const bytes = await writeArrowFile(path, model.manifest(tokens), async (sink) => {
-    const run = model.start(tokens, { select, sink });
-    await runPrompt(run);
+    const counting: RowSink = {
+      append(row, data) {
+        if (data) values++;
+        return sink.append(row, data);
+      },
+    };
+    const run = await runPrompt(model.start(tokens, { select, sink: counting }));
     return run.trace.end;
   });
-  return { path, bytes, tensors };
+  return { path, bytes, tensors: size.tensors, values };
 }
 
 /** What to do before the first byte; after it, a signal takes the half file with it. */
-async function prepare(model: Model, path: string, tensors: number, values: number): Promise<void> {
+async function prepare(model: Model, path: string, tensors: number, numbers: number): Promise<void> {
   await mustNotBeModel(model, path);
   await makeFolder(dirname(path)).catch((cause) => {
     throw cannotWrite(path, cause);
   });
-  const expected = arrowBytes(tensors, values);
+  const expected = arrowBytes(tensors, numbers);
   const free = await freeSpace(path);
   const room = `it will take about ${prettyBytes(expected)}, and ${prettyBytes(free)} are free`;
   if (expected > free) {

@@ -27,7 +27,7 @@ async function refused(code: 1 | 2, message: string | RegExp, ...args: string[])
   expect(place.named('')).toEqual(before);
 }
 
-describe('a wrong call is one line and exit code 2', () => {
+describe.concurrent('a wrong call is one line and exit code 2', () => {
   test.for<[what: string, message: string, args: string[]]>([
     ['an unknown command', "unknown command 'tracee' (Did you mean trace?)", ['tracee']],
     ['no model', 'Cannot run layerscope trace: missing required argument', ['trace']],
