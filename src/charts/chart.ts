@@ -33,13 +33,13 @@ export const FOUR_DIGITS = '.4~g';
 
 export function chart({ title, subtitle, description }: Caption, body: TopLevelSpec): Chart {
   return {
+    ...body,
     $schema: 'https://vega.github.io/schema/vega-lite/v5.json',
     description,
     title: { text: title, subtitle: [...subtitle], anchor: 'start', offset: 12 },
     // Without it, dark themes put our dark text on their dark page.
     background: 'white',
     padding: 12,
-    ...body,
     config: {
       title: { fontSize: 15, subtitleFontSize: 12, subtitleColor: '#444', subtitlePadding: 4 },
       axis: { labelFontSize: 11, titleFontSize: 12, labelLimit: 110, gridColor: '#e4e4e4' },

@@ -1,5 +1,8 @@
 /** Charts: from a trace, or a run, to a Vega-Lite spec. Pure functions; each waits only for the values it reads. */
 export { type AttentionOptions, attention } from './attention.ts';
+export { attentionEntropy } from './attention_entropy.ts';
+export { type AttentionGridOptions, attentionGrid } from './attention_grid.ts';
 export type { Chart } from './chart.ts';
+export { headScores } from './head_scores.ts';
 export { type RmsGrowthOptions, rmsGrowth } from './rms_growth.ts';
 export type { Source } from './source.ts';
