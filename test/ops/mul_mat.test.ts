@@ -171,7 +171,9 @@ if (!context) {
       const withSplits: Op = {
         ...mulMat,
         dispatch: (request) =>
-          mulMat.dispatch(request).map((call) => ({ ...call, overrides: { lanes: 8, subgroups: 16, splits: 4 } })),
+          mulMat
+            .dispatch(request)
+            .map((call) => ({ ...call, overrides: { ...call.overrides, subgroups: 16, splits: 4 } })),
       };
       const input = product('Q4_0', 131, 352, 1); // 11 groups of 32, so that the splits get unequal shares
       const wanted = await runOp(mulMat, input, 'reference');
@@ -189,6 +191,9 @@ if (!context) {
       pass: passOf(1),
       device: { ...GPU, subgroupSize: 32, fastStorage: 'buffer' },
     });
-    expect(call).toMatchObject({ overrides: { lanes: 32, subgroups: 8, splits: 8 }, workgroups: [10, 1, 1] });
+    expect(call).toMatchObject({
+      overrides: { lanes: 32, subgroups: 8, splits: 8, rows_each: 2 },
+      workgroups: [10, 1, 1],
+    });
   });
 }
