@@ -2,8 +2,7 @@
 import { Command } from 'commander';
 import prettyBytes from 'pretty-bytes';
 import type { Model } from '../engine/model.ts';
-import { openModel } from '../node/index.ts';
-import { jsonOption, MODEL_ARGUMENT, printJson } from './model.ts';
+import { jsonOption, MODEL_ARGUMENT, openModel, printJson } from './model.ts';
 import { commandLine, shownPath, table, visible } from './terminal.ts';
 
 export function infoCommand(): Command {

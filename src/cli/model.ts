@@ -1,9 +1,8 @@
 /** What the commands share: opening a model, reading a prompt, choosing tensors, printing JSON. */
 import { InvalidArgumentError, Option } from 'commander';
-import type { Model } from '../engine/model.ts';
+import type { Model, OpenOptions } from '../engine/model.ts';
 import { DeviceError, UsageError } from '../errors.ts';
 import { NameIndex } from '../llama/names.ts';
-import { openModel } from '../node/index.ts';
 import { globList, selects } from '../trace/select.ts';
 import { endAtOnceOnSignals } from './signals.ts';
 
@@ -50,6 +49,12 @@ function openReference(path: string): Promise<Model> {
 function inWordsOfTheCommandLine(error: DeviceError): DeviceError {
   const text = error.message.replace("openModel(path, { backend: 'reference' })", '--backend reference');
   return new DeviceError(text, { cause: error });
+}
+
+/** `openModel`, with the engine loaded only now: a wrong call, `--help` and `models` answer without it, in a third of the time. */
+export async function openModel(path: string, options: OpenOptions): Promise<Model> {
+  const node = await import('../node/index.ts');
+  return node.openModel(path, options);
 }
 
 export interface PromptOptions {

@@ -1,7 +1,7 @@
 /** `layerscope models`: the GGUF files that are already on this machine. Nothing is downloaded. */
 import { Command } from 'commander';
 import prettyBytes from 'pretty-bytes';
-import { listModels } from '../node/index.ts';
+import { listModels } from '../node/models.ts';
 import { jsonOption, printJson } from './model.ts';
 import { commandLine, table } from './terminal.ts';
 

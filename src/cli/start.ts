@@ -23,7 +23,7 @@ import {
 import { withBar } from './progress.ts';
 import { bold, commandLine, cut, percent, short, shownPath, shownWidth, table, visible } from './terminal.ts';
 import { howToRead } from './trace.ts';
-import { type Written, writeFinished } from './trace_file.ts';
+import type { Written } from './trace_file.ts';
 
 const PROMPT = 'Lily gave the ball to Tom. Tom thanked';
 /** Tokens of the continuation. */
@@ -70,6 +70,7 @@ async function start(prompt: string, { model: given, out, backend, json }: Start
   say(stream.end());
   show('\n\n');
 
+  const { writeFinished } = await import('./trace_file.ts');
   const written = await writeFinished(run, out);
   if (json) printJson(report(model, prompt, run, layers, plain, written));
   show(`Wrote ${out}: ${whatWasWritten(written)}.\n${howToRead(out)}\n\n`);

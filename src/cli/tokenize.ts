@@ -1,8 +1,7 @@
 /** `layerscope tokenize`: a text as pieces and ids. */
 import { Command } from 'commander';
-import { openModel } from '../node/index.ts';
 import type { Tokenizer } from '../tokenizer/tokenizer.ts';
-import { jsonOption, MODEL_ARGUMENT, printJson, readableText } from './model.ts';
+import { jsonOption, MODEL_ARGUMENT, openModel, printJson, readableText } from './model.ts';
 import { table, visible } from './terminal.ts';
 
 interface TokenizeOptions {

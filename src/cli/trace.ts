@@ -18,7 +18,6 @@ import {
 } from './model.ts';
 import { runPrompt } from './progress.ts';
 import { commandLine, short, shownPath, table } from './terminal.ts';
-import { writeRunning } from './trace_file.ts';
 
 interface TraceOptions extends PromptOptions {
   readonly select: string;
@@ -50,6 +49,7 @@ async function trace(path: string, options: TraceOptions): Promise<void> {
   const select = selectOf(model, options.select);
   const { out, json } = options;
   if (out !== undefined) {
+    const { writeRunning } = await import('./trace_file.ts');
     const written = await writeRunning(model, tokens, select, out);
     if (json) return printJson({ ...written, manifest: model.manifest(tokens) });
     const { bytes, tensors, values } = written;

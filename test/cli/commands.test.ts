@@ -138,8 +138,8 @@ describe('layerscope generate', () => {
 
   test('prints the text, the same for the same seed and another for another', async () => {
     const draw = (seed: string) => printed('generate', model, '--prompt', 'ba', '-n', '12', ...options, '--seed', seed);
-    const [one, again, two] = [await draw('1'), await draw('1'), await draw('2')];
-    expect(one.length).toBeGreaterThan(5);
+    const [one, again, two] = await Promise.all(['1', '1', '2'].map(draw));
+    expect(one!.length).toBeGreaterThan(5);
     expect(again).toBe(one);
     expect(two).not.toBe(one);
   });
@@ -263,6 +263,7 @@ describe('at a terminal', () => {
 });
 
 test('without a terminal nothing but text is on stdout, and a reader who has enough is no error', () => {
+  // biome-ignore lint/suspicious/noTemplateCurlyInString: it is bash that reads it
   const command = '"$NODE" "$CLI" trace "$MODEL" --prompt ba | head -1; exit "${PIPESTATUS[0]}"';
   const options = {
     env: { ...process.env, ...env, NODE: process.execPath, CLI, MODEL: model },
