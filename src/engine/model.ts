@@ -13,7 +13,6 @@ import type { Step } from '../ops/step.ts';
 import type { ByteSource, Platform } from '../platform.ts';
 import { applyChat, type ChatMessage, encodeChat } from '../tokenizer/chat.ts';
 import { createTokenizer, type Tokenizer } from '../tokenizer/tokenizer.ts';
-import { selects } from '../trace/select.ts';
 import { Tensor } from '../trace/tensor.ts';
 import type { Manifest } from '../trace/trace.ts';
 import { version } from '../version.ts';
@@ -181,8 +180,7 @@ export class Model {
     tokens: readonly number[],
     select: string | readonly string[] = 'all',
   ): { tensors: number; values: number } {
-    const isChosen = selects(select);
-    const names = new NameIndex(this.steps.map(({ name }) => name));
+    const chosen = new NameIndex(this.steps.map(({ name }) => name)).select(select);
     let values = 0;
     let passes = 0;
     const most = this.maxPassTokens(tokens.length);
@@ -190,7 +188,7 @@ export class Model {
       const pass = { nPast, nTokens: Math.min(most, tokens.length - nPast) };
       const shapes = outputShapes(this.steps, pass, (name) => this.#parts.weights.info(name)?.shape);
       for (const { name } of this.steps) {
-        if (isChosen({ name, ...names.aliases(name) })) values += sizeOf(shapes.get(name) ?? []);
+        if (chosen.has(name)) values += sizeOf(shapes.get(name) ?? []);
       }
     }
     return { tensors: passes * this.steps.length, values };
@@ -200,7 +198,9 @@ export class Model {
   start(input: string | readonly number[], options: StartOptions = {}): Run {
     const tokens = typeof input === 'string' ? this.tokenize(input, options) : input;
     this.checkTokens(tokens);
-    const session = this.backend.session(options.budget ?? DEFAULT_BUDGET);
+    const { budget = DEFAULT_BUDGET } = options;
+    if (!(budget >= 0)) throw new UsageError(`Cannot keep values within a budget ${budget}: it is a number of bytes`);
+    const session = this.backend.session(budget);
     return new Run(this, tokens, session, options);
   }
 

@@ -8,6 +8,7 @@ import { sizeOf } from '../ops/shape.ts';
 import type { Step } from '../ops/step.ts';
 import { type Statistics, statisticsOf } from '../trace/statistics.ts';
 import type { Backend, ExecuteRequest, Observed, Output, PassState, Session } from './backend.ts';
+import { placeOutputs, type Segment } from './plan.ts';
 import { matrixShape, opOf, outputShapes } from './shapes.ts';
 import { hostWeight, type WeightSource } from './weight_store.ts';
 
@@ -55,18 +56,31 @@ class WeightCache {
   }
 }
 
-interface Kept {
-  readonly values: Values;
-  readonly statistics: Statistics | null;
+/** A cache slot: positions' values of shape `rowShape`. */
+interface Slot {
+  readonly rowShape: Shape;
+  readonly rows: Float64Array[];
+}
+
+/** What is known of one pass. */
+interface PassRecord {
+  readonly index: number;
+  readonly steps: readonly Step[];
+  readonly shapes: ReadonlyMap<string, Shape>;
+  readonly segments: readonly Segment[];
+  readonly values: Map<string, Values>;
+  readonly statistics: Map<string, Statistics>;
 }
 
 class ReferenceSession implements Session {
   readonly #weights: WeightSource;
   readonly #cache: WeightCache;
   readonly #budget: number;
-  readonly #passes = new Map<number, Map<string, Kept>>();
-  readonly #statistics = new Map<string, Statistics>();
-  readonly #slots = new Map<string, Float64Array[]>();
+  readonly #passes = new Map<number, PassRecord>();
+  /** Chosen values that no step waits for, oldest first: by pass and name, with their pass. */
+  readonly #kept = new Map<string, { readonly record: PassRecord; readonly name: string }>();
+  #keptBytes = 0;
+  readonly #slots = new Map<string, Slot>();
   #dropped = 0;
 
   constructor(weights: WeightSource, cache: WeightCache, budget: number) {
@@ -77,24 +91,24 @@ class ReferenceSession implements Session {
 
   async execute(request: ExecuteRequest): Promise<number> {
     const { pass, steps, observed } = request;
-    outputShapes(steps, pass, (name) => this.#weights.info(name)?.shape);
-    const kept = this.#passes.get(pass.index) ?? this.#begin(pass.index, observed);
+    const record = this.#passes.get(pass.index) ?? this.#begin(request);
     let done = request.from;
     for (; done < request.to; done++) {
       if (request.signal?.aborted) break;
       const step = steps[done]!;
-      const output = await this.#compute(step, pass, kept);
-      const watched = observed.statistics(step.name);
-      const statistics = watched ? statisticsOf(Float32Array.from(output.data)) : null;
-      kept.set(step.name, { values: output, statistics });
-      if (statistics) this.#statistics.set(`${pass.index} ${step.name}`, statistics);
+      const output = await this.#compute(step, pass, record.values);
+      record.values.set(step.name, output);
+      if (observed.statistics(step.name)) {
+        record.statistics.set(step.name, statisticsOf(Float32Array.from(output.data)));
+      }
       if (step.writes) this.#append(step.writes, pass, output);
+      this.#retire(record, done + 1, observed);
       await request.onDone?.(done + 1);
     }
     return done;
   }
 
-  async #compute(step: Step, pass: PassState, kept: Map<string, Kept>): Promise<Values> {
+  async #compute(step: Step, pass: PassState, values: ReadonlyMap<string, Values>): Promise<Values> {
     const op = opOf(step);
     const tensors: Record<string, Values> = {};
     const weights: Record<string, WeightRows> = {};
@@ -112,14 +126,14 @@ class ReferenceSession implements Session {
           tensors[role] = this.#slot(name, pass.nPast + pass.nTokens, step);
           break;
         default: {
-          const input = kept.get(name);
+          const input = values.get(name);
           if (!input) {
             throw new StepError(
               `Cannot run step ${step.name}: its input ${name} is no longer kept; go back to an earlier step, or start with a larger budget`,
               { step: step.name },
             );
           }
-          tensors[role] = input.values;
+          tensors[role] = input;
         }
       }
       if (tensors[role]) shapes[role] = tensors[role].shape;
@@ -129,57 +143,88 @@ class ReferenceSession implements Session {
     return { shape: op.shape(shapes, step.params, pass), data: op.reference(inputs, step.params, pass) };
   }
 
-  #append(slot: string, pass: PassState, output: Values): void {
-    const rows = this.#slots.get(slot) ?? [];
-    const width = output.data.length / pass.nTokens;
-    for (let t = 0; t < pass.nTokens; t++) {
-      rows[pass.nPast + t] = Float64Array.from(output.data.subarray(t * width, (t + 1) * width));
+  #append(name: string, { nPast, nTokens }: PassState, { shape, data }: Values): void {
+    const slot = this.#slots.get(name) ?? { rowShape: shape.slice(1), rows: [] };
+    const width = data.length / nTokens;
+    for (let t = 0; t < nTokens; t++) {
+      slot.rows[nPast + t] = Float64Array.from(data.subarray(t * width, (t + 1) * width));
     }
-    this.#slots.set(slot, rows);
-    this.#slotShapes.set(slot, output.shape.slice(1));
+    this.#slots.set(name, slot);
   }
 
-  readonly #slotShapes = new Map<string, Shape>();
-
-  #slot(slot: string, length: number, step: Step): Values {
-    const rows = this.#slots.get(slot);
-    const shape = this.#slotShapes.get(slot);
-    if (!rows || !shape || rows.length < length) {
+  #slot(name: string, length: number, step: Step): Values {
+    const { rowShape, rows } = this.#slots.get(name) ?? { rowShape: [], rows: [] };
+    if (rows.length < length) {
       throw new StepError(
-        `Cannot run step ${step.name}: cache slot ${slot} holds ${rows?.length ?? 0} of ${length} positions`,
-        {
-          step: step.name,
-        },
+        `Cannot run step ${step.name}: cache slot ${name} holds ${rows.length} of ${length} positions`,
+        { step: step.name },
       );
     }
-    const width = sizeOf(shape);
+    const width = sizeOf(rowShape);
     const data = new Float64Array(length * width);
     for (let t = 0; t < length; t++) data.set(rows[t]!, t * width);
-    return { shape: [length, ...shape], data };
+    return { shape: [length, ...rowShape], data };
   }
 
-  /** A new pass. Earlier ones keep what was chosen, and beyond the budget the oldest go. */
-  #begin(pass: number, observed: Observed): Map<string, Kept> {
-    for (const [index, before] of this.#passes) {
-      for (const name of [...before.keys()]) if (!observed.values(name)) before.delete(name);
-      if (this.usage().bytes > this.#budget) {
-        this.#dropped += before.size;
-        this.#passes.delete(index);
-      }
+  /** A new pass; what earlier ones still hold, no step waits for any more. */
+  #begin({ pass, steps, observed }: ExecuteRequest): PassRecord {
+    for (const before of this.#passes.values()) {
+      for (const segment of before.segments) this.#letGo(before, segment, observed);
     }
-    const kept = new Map<string, Kept>();
-    this.#passes.set(pass, kept);
-    return kept;
+    const shapes = outputShapes(steps, pass, (name) => this.#weights.info(name)?.shape);
+    const record: PassRecord = {
+      index: pass.index,
+      steps,
+      shapes,
+      segments: placeOutputs(steps, shapes),
+      values: new Map(),
+      statistics: new Map(),
+    };
+    this.#passes.set(pass.index, record);
+    return record;
+  }
+
+  /** At the end of a segment, lets go of those that nothing later reads; the pass's last one stays for a sampler. */
+  #retire(record: PassRecord, done: number, observed: Observed): void {
+    const next = record.segments.findIndex(({ from }) => from === done);
+    for (const segment of next < 0 ? [] : record.segments) {
+      if (segment.lastUse < next) this.#letGo(record, segment, observed);
+    }
+  }
+
+  /** Keeps what was chosen, within the budget: the oldest go first. */
+  #letGo(record: PassRecord, { from, to }: Segment, observed: Observed): void {
+    for (const { name } of record.steps.slice(from, to)) {
+      const value = record.values.get(name);
+      const key = keyOf(record.index, name);
+      if (!value || this.#kept.has(key)) continue;
+      if (observed.values(name)) {
+        this.#kept.set(key, { record, name });
+        this.#keptBytes += value.data.byteLength;
+      } else record.values.delete(name);
+    }
+    for (const [key, { record, name }] of this.#kept) {
+      if (this.#keptBytes <= this.#budget) break;
+      this.#release(key);
+      record.values.delete(name);
+      this.#dropped++;
+    }
+  }
+
+  /** Takes a value out of those that no step waits for. */
+  #release(key: string): void {
+    const kept = this.#kept.get(key);
+    if (!kept) return;
+    this.#keptBytes -= kept.record.values.get(kept.name)?.data.byteLength ?? 0;
+    this.#kept.delete(key);
   }
 
   has(pass: number, name: string): boolean {
-    return this.#passes.get(pass)?.has(name) ?? false;
+    return this.#passes.get(pass)?.values.has(name) ?? false;
   }
 
   async read(pass: number, name: string, rows?: { start: number; count: number }): Promise<Output> {
-    const kept = this.#passes.get(pass)?.get(name);
-    if (!kept) throw new StepError(`Cannot read ${name}: pass ${pass} does not keep it`, { step: name });
-    const { shape, data } = kept.values;
+    const { shape, data } = this.#value(pass, name);
     if (!rows) return { shape, data: Float32Array.from(data) };
     const width = data.length / (shape[0] ?? 1);
     const part = data.subarray(rows.start * width, (rows.start + rows.count) * width);
@@ -187,40 +232,56 @@ class ReferenceSession implements Session {
   }
 
   async write(pass: PassState, step: Step, data: Float32Array): Promise<void> {
-    const kept = this.#passes.get(pass.index)?.get(step.name);
-    if (!kept) throw new StepError(`Cannot replace ${step.name}: it was not computed yet`, { step: step.name });
-    const values: Values = { shape: kept.values.shape, data: Float64Array.from(data) };
-    const statistics = kept.statistics && statisticsOf(data);
-    this.#passes.get(pass.index)?.set(step.name, { values, statistics });
-    if (statistics) this.#statistics.set(`${pass.index} ${step.name}`, statistics);
-    if (step.writes) this.#append(step.writes, pass, values);
+    const { shape } = this.#value(pass.index, step.name);
+    const { values, statistics } = this.#passes.get(pass.index)!;
+    const value: Values = { shape, data: Float64Array.from(data) };
+    values.set(step.name, value);
+    if (statistics.has(step.name)) statistics.set(step.name, statisticsOf(data));
+    if (step.writes) this.#append(step.writes, pass, value);
+  }
+
+  #value(pass: number, name: string): Values {
+    const value = this.#passes.get(pass)?.values.get(name);
+    if (value) return value;
+    throw new StepError(`Cannot read ${name}: pass ${pass} does not keep it`, { step: name });
   }
 
   statistics(pass: number, name: string): Statistics | null {
-    return this.#statistics.get(`${pass} ${name}`) ?? null;
+    return this.#passes.get(pass)?.statistics.get(name) ?? null;
   }
 
   shape(pass: number, name: string): Shape | null {
-    return this.#passes.get(pass)?.get(name)?.values.shape ?? null;
+    return this.#passes.get(pass)?.shapes.get(name) ?? null;
   }
 
   rewind(pass: number, steps: readonly Step[], from: number): void {
-    for (const step of steps.slice(from)) {
-      this.#passes.get(pass)?.delete(step.name);
-      this.#statistics.delete(`${pass} ${step.name}`);
+    for (const { index, values, statistics } of [...this.#passes.values()]) {
+      if (index < pass) continue;
+      // Kept or not, what lies before may be read again: the steps to come will let go of it once more.
+      for (const { name } of steps) this.#release(keyOf(index, name));
+      for (const { name } of steps.slice(from)) {
+        values.delete(name);
+        statistics.delete(name);
+      }
+      if (index > pass) this.#passes.delete(index);
     }
-    for (const index of [...this.#passes.keys()]) if (index > pass) this.#passes.delete(index);
-    for (const key of [...this.#statistics.keys()]) if (Number.parseInt(key, 10) > pass) this.#statistics.delete(key);
   }
 
   usage() {
     let bytes = 0;
-    for (const kept of this.#passes.values()) for (const { values } of kept.values()) bytes += values.data.byteLength;
+    for (const { values } of this.#passes.values()) {
+      for (const { data } of values.values()) bytes += data.byteLength;
+    }
     return { bytes, dropped: this.#dropped };
   }
 
   close(): void {
     this.#passes.clear();
+    this.#kept.clear();
     this.#slots.clear();
   }
+}
+
+function keyOf(pass: number, name: string): string {
+  return `${pass} ${name}`;
 }

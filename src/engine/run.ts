@@ -2,12 +2,11 @@
  * A run: one text on its way through a model, step by step. It can be moved to any step, looked at, changed, taken back,
  * and continued token by token; the passes it makes over its tokens are numbered from 0.
  */
-import { InterruptedError, StepError } from '../errors.ts';
+import { InterruptedError, StepError, UsageError } from '../errors.ts';
 import { NameIndex } from '../llama/names.ts';
 import type { Step } from '../ops/step.ts';
-import { selects } from '../trace/select.ts';
 import { Tensor } from '../trace/tensor.ts';
-import type { Trace } from '../trace/trace.ts';
+import type { PassChoice, Trace } from '../trace/trace.ts';
 import type { Observed, PassState, Session } from './backend.ts';
 import type { Model } from './model.ts';
 import { type RowSink, RunTrace } from './run_trace.ts';
@@ -31,11 +30,14 @@ export interface MoveOptions {
 export interface RunOptions extends MoveOptions {
   /** Which tensors keep their values: globs over names and aliases. Default 'all', within the budget. */
   readonly select?: string | readonly string[];
-  /** Compute statistics of every tensor on the device. Default true. */
+  /** Compute statistics of every tensor on the device. Default true; false: only of those that `select` keeps. */
   readonly statistics?: boolean;
   /** Bytes of values to keep; beyond it the oldest go. Default 256 MB. */
   readonly budget?: number;
-  /** Takes rows as they are computed, with the values of what `select` chose; memory then stays flat. */
+  /**
+   * Takes rows as they are computed, with the values of what `select` chose; memory then stays flat. A row is sent once, so
+   * such a run cannot go back to before one.
+   */
   readonly sink?: RowSink;
 }
 
@@ -69,6 +71,7 @@ export class Run {
   #cursor = 0;
   #usedSignals = new WeakSet<AbortSignal>();
   #busy: Promise<unknown> = Promise.resolve();
+  #isClosed = false;
 
   constructor(model: Model, tokens: readonly number[], session: Session, options: RunOptions) {
     this.model = model;
@@ -78,12 +81,9 @@ export class Run {
     this.#session = session;
     this.#options = options;
     this.#names = new NameIndex(this.steps.map(({ name }) => name));
-    const isChosen = selects(options.select ?? 'all');
-    const chosen = new Set(
-      this.steps.map(({ name }) => name).filter((name) => isChosen({ name, ...this.#names.aliases(name) })),
-    );
-    const watches = options.statistics ?? true;
-    this.#observed = { values: (name) => chosen.has(name), statistics: () => watches };
+    const chosen = this.#names.select(options.select ?? 'all');
+    const watchesAll = options.statistics ?? true;
+    this.#observed = { values: (name) => chosen.has(name), statistics: (name) => watchesAll || chosen.has(name) };
     this.#trace = new RunTrace(this, session, this.#names, this.#observed);
   }
 
@@ -148,6 +148,7 @@ export class Run {
           step: name,
         });
       }
+      this.#trace.mustNotHaveSent(pass, index + 1);
       this.#rewind(pass, index + 1);
     });
   }
@@ -164,6 +165,7 @@ export class Run {
           step: step.name,
         });
       }
+      if (!this.#session.has(pass.index, step.name)) throw this.#notKept(`replace ${step.name}`, step.name);
       const data = tensor instanceof Tensor ? tensor.data : Float32Array.from(tensor);
       const size = shape.reduce((product, n) => product * n, 1);
       if (data.length !== size) {
@@ -172,24 +174,34 @@ export class Run {
           { step: step.name },
         );
       }
+      this.#trace.mustNotHaveSent(pass.index, index);
       this.#rewind(pass.index, index + 1);
       await this.#session.write(pass, step, data);
     });
   }
 
   /**
-   * Continues the text by up to `n` tokens. Greedy unless a temperature is given. The last token is drawn but not yet run
+   * Continues the text by up to `n` tokens, or until the context is full. Greedy unless a temperature is given. The last token is drawn but not yet run
    * through the model; the next move does that.
    */
   generate(n: number, options: GenerateOptions = {}): Promise<Run> {
+    if (!Number.isInteger(n) || n < 0) {
+      throw new UsageError(`Cannot generate ${n} tokens: how many must be a whole number, 0 or more`);
+    }
     return this.#exclusive(async () => {
       const sampler = new Sampler(options);
+      const { nCtx } = this.model.config;
+      if (n > 0 && this.#tokens.length >= nCtx) {
+        throw new UsageError(
+          `Cannot draw a token: the text fills the model's context of ${nCtx} tokens; start a shorter one`,
+        );
+      }
       for (let i = 0; i < n; i++) {
         await this.#finish(options);
         const sampled = await this.#sample(sampler);
         options.onToken?.(sampled);
         if ((options.stopAtEnd ?? true) && this.model.tokenizer.ends.has(sampled.token)) break;
-        if (this.#tokens.length >= this.model.config.nCtx) break;
+        if (this.#tokens.length >= nCtx) break;
       }
     });
   }
@@ -204,13 +216,22 @@ export class Run {
   }
 
   /** A computed tensor by any of its names; `pass` is a number, 'last' or 'all'. */
-  tensor(name: string, options?: { readonly pass?: number | 'last' }): Promise<Tensor> {
-    return this.#trace.tensor(name, options);
+  tensor(name: string, options: { readonly pass: 'all' }): Promise<Tensor[]>;
+  tensor(name: string, options?: { readonly pass?: number | 'last' }): Promise<Tensor>;
+  async tensor(name: string, options?: { readonly pass?: PassChoice }): Promise<Tensor | Tensor[]> {
+    this.#mustBeOpen(`read ${name}`);
+    return this.#trace.tensor(name, options as { readonly pass: 'all' });
   }
 
-  /** Gives back what the run keeps on the device. */
+  /** Gives back what the run keeps on the device, once a move under way has ended; the run is over. */
   close(): void {
-    this.#session.close();
+    if (this.#isClosed) return;
+    this.#isClosed = true;
+    this.#busy = this.#busy.then(() => this.#session.close());
+  }
+
+  #mustBeOpen(action: string): void {
+    if (this.#isClosed) throw new StepError(`Cannot ${action}: the run was closed; start another`);
   }
 
   /** How many tokens have a pass, finished or not. */
@@ -304,13 +325,16 @@ export class Run {
     for (const step of this.steps.slice(cursor)) {
       for (const name of Object.values(step.inputs)) {
         if (!before.has(name) || this.#session.has(pass.index, name)) continue;
-        throw new StepError(
-          `Cannot go back to before ${step.name}: it reads ${name}, whose values are no longer kept; ` +
-            "start the run with select: 'all' and a larger budget, or start again",
-          { step: step.name },
-        );
+        throw this.#notKept(`go back to before ${step.name}, which reads ${name}`, step.name);
       }
     }
+  }
+
+  #notKept(action: string, step: string): StepError {
+    return new StepError(
+      `Cannot ${action}: its values are no longer kept; start the run with select: 'all' and a larger budget, or start again`,
+      { step },
+    );
   }
 
   async #sample(sampler: Sampler): Promise<Sampled> {
@@ -339,9 +363,11 @@ export class Run {
   }
 
   /** One move at a time: a call that was not awaited ends before the next begins. */
-  #exclusive(move: () => Promise<void>): Promise<Run> {
-    const result = this.#busy.then(move).then(() => this);
-    this.#busy = result.catch(() => {});
-    return result;
+  async #exclusive(move: () => Promise<void>): Promise<Run> {
+    this.#mustBeOpen('move the run');
+    const moved = this.#busy.then(move);
+    this.#busy = moved.catch(() => {});
+    await moved;
+    return this;
   }
 }

@@ -1,5 +1,6 @@
 /** A run seen as a trace: its rows as they are computed, its values read from the device when somebody asks. */
 import { sha256 } from 'hash-wasm';
+import { StepError } from '../errors.ts';
 import type { NameIndex } from '../llama/names.ts';
 import type { Step } from '../ops/step.ts';
 import { ArrowTraceWriter } from '../trace/arrow_writer.ts';
@@ -47,13 +48,14 @@ export class RunTrace implements Trace {
   }
 
   select(globs: string | readonly string[]): readonly TraceRow[] {
-    return this.#view.select(globs);
+    const chosen = this.#names.select(globs);
+    return this.#rows.filter(({ name }) => chosen.has(name));
   }
 
   tensor(name: string, options: { readonly pass: 'all' }): Promise<Tensor[]>;
   tensor(name: string, options?: { readonly pass?: number | 'last' }): Promise<Tensor>;
   tensor(name: string, options: { readonly pass?: PassChoice } = {}): Promise<Tensor | Tensor[]> {
-    return this.#view.tensor(name, options as { readonly pass: 'all' });
+    return this.#view.tensor(this.#names.find(name) ?? name, options as { readonly pass: 'all' });
   }
 
   /** The values of a row; only where `hasValues`. */
@@ -88,15 +90,32 @@ export class RunTrace implements Trace {
     });
   }
 
+  /** Throws where a sink already has a row of step `from` of a pass, or a later one: nothing takes it back. */
+  mustNotHaveSent(pass: number, from: number): void {
+    const isLater = this.#isFrom(pass, from);
+    const first = this.#rows.slice(0, this.#flushed).find(isLater);
+    if (!first) return;
+    throw new StepError(
+      `Cannot change ${first.name} of pass ${first.pass} or go back to before it: its row was written already; ` +
+        'start the run without a sink and write its trace when it is done',
+      { step: first.name },
+    );
+  }
+
   /** Sends rows not sent yet to a sink, with the values of what was chosen. */
   async flush(sink: RowSink): Promise<void> {
     for (; this.#flushed < this.#rows.length; this.#flushed++) await this.#send(this.#rows[this.#flushed]!, sink);
   }
 
   rewind(pass: number, cursor: number): void {
-    const gone = new Set(this.#run.steps.slice(cursor).map(({ name }) => name));
-    this.#rows = this.#rows.filter((row) => row.pass < pass || (row.pass === pass && !gone.has(row.name)));
-    this.#flushed = Math.min(this.#flushed, this.#rows.length);
+    const isGone = this.#isFrom(pass, cursor);
+    this.#rows = this.#rows.filter((row) => !isGone(row));
+  }
+
+  /** Whether a row is of step `from` of a pass, or of a later one. */
+  #isFrom(pass: number, from: number): (row: TraceRow) => boolean {
+    const names = new Set(this.#run.steps.slice(from).map(({ name }) => name));
+    return (row) => row.pass > pass || (row.pass === pass && names.has(row.name));
   }
 
   get #view(): RowTrace {

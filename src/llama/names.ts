@@ -4,6 +4,7 @@
  * no norm is folded into a weight.
  */
 import { StepError } from '../errors.ts';
+import { globList, selects } from '../trace/select.ts';
 
 export interface Aliases {
   /** TransformerLens, for instance `blocks.3.hook_resid_post`. */
@@ -94,6 +95,19 @@ export class NameIndex {
   /** Our name, or undefined. */
   find(name: string): string | undefined {
     return this.#names.get(name);
+  }
+
+  /**
+   * Our names of what globs over names and aliases pick; 'all' and 'none' are what they say. Throws StepError, with the
+   * names most like it, where a glob picks nothing.
+   */
+  select(globs: string | readonly string[]): Set<string> {
+    const ours = [...new Set(this.#names.values())].map((name) => ({ name, ...this.aliases(name) }));
+    const known = globList(globs).map((glob) => {
+      const [sign, bare] = glob.startsWith('!') ? ['!', glob.slice(1)] : ['', glob];
+      return bare === 'none' || ours.some(selects(bare)) ? glob : sign + this.resolve(bare, 'select');
+    });
+    return new Set(ours.filter(selects(known)).map(({ name }) => name));
   }
 
   /** Our name, or a StepError that lists the names most like it. `action` completes "Cannot … <name>". */

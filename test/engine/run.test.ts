@@ -1,5 +1,6 @@
 import { describe, expect, test } from 'vitest';
 import { InterruptedError, StepError, TraceError, UsageError } from '../../src/errors.ts';
+import type { TraceRow } from '../../src/trace/trace.ts';
 import { backends, openRandom, relativeRmsError } from './models.ts';
 
 const TOKENS = [1, 40, 77, 105, 260, 33, 299];
@@ -143,6 +144,62 @@ describe.each(backends)('on %s', (backend) => {
     expect((await run.tensor('result_output')).shape).toEqual([1, 300]);
   });
 
+  test('without statistics a run has rows of what select keeps, and of nothing else', async () => {
+    const run = await (await openRandom(backend)).start(TOKENS, { statistics: false, select: 'l_out-*' }).toEnd();
+    expect(run.trace.names).toEqual(['l_out-0', 'l_out-1', 'l_out-2']);
+    expect((await run.tensor('l_out-1')).shape).toEqual([7, 64]);
+  });
+
+  test('every alias of a tensor reads it and selects it', async () => {
+    const model = await openRandom(backend);
+    const run = await model.start(TOKENS, { select: 'hidden_states[0],blocks.1.hook_resid_pre,model.norm' }).toEnd();
+    const kept = run.trace.entries.filter(({ hasValues }) => hasValues).map(({ name }) => name);
+    expect(kept).toEqual(expect.arrayContaining(['embd', 'l_out-0', 'result_norm']));
+    const names = ['hidden_states[0]', 'blocks.0.hook_resid_pre', 'blocks.1.hook_resid_pre', 'model.norm'];
+    const found = await Promise.all(names.map((name) => run.tensor(name)));
+    expect(found.map(({ name }) => name)).toEqual(['embd', 'embd', 'l_out-0', 'result_norm']);
+    expect(run.trace.select('hidden_states[0]').map(({ name }) => name)).toEqual(['embd']);
+  });
+
+  test("a name has one value per pass, and 'all' gives them in order", async () => {
+    const run = await (await openRandom(backend)).start(TOKENS).generate(3, { stopAtEnd: false });
+    const all = await run.tensor('l_out-0', { pass: 'all' });
+    expect(all.map(({ shape }) => shape)).toEqual([
+      [7, 64],
+      [1, 64],
+      [1, 64],
+    ]);
+  });
+
+  test('a row is sent to a sink once; a run with one goes back no further than to its last row', async () => {
+    const sent: string[] = [];
+    const sink = { append: async ({ name }: TraceRow) => void sent.push(name) };
+    const run = await (await openRandom(backend)).start(TOKENS, { sink }).to('ffn_out-1');
+    await expect(run.back('ffn_norm-1')).rejects.toThrow(/Cannot change ffn_gate-1 .* was written already/);
+    await expect(run.replace('ffn_out-1', await run.tensor('ffn_out-1'))).rejects.toThrow(/was written already/);
+    await (await run.back('ffn_out-1')).toEnd();
+    expect(sent).toEqual(run.steps.map(({ name }) => name));
+  });
+
+  test('a closed run refuses every move and look, and closing waits for a move under way', async () => {
+    const run = (await openRandom(backend)).start(TOKENS);
+    const move = run.toEnd();
+    run.close();
+    run.close();
+    expect((await move).next).toBeNull();
+    for (const use of [run.step(), run.back('embd'), run.generate(1), run.append([3]), run.tensor('embd')]) {
+      await expect(use).rejects.toThrow(/the run was closed; start another/);
+    }
+  });
+
+  test('generate fills the context and no more', async () => {
+    const run = (await openRandom(backend, { nCtx: 9 })).start(TOKENS);
+    await run.generate(5, { stopAtEnd: false });
+    expect(run.tokens).toHaveLength(9);
+    await expect(run.generate(1)).rejects.toThrow(/fills the model's context of 9 tokens/);
+    expect((await run.toEnd()).next).toBeNull();
+  });
+
   test('a move that was not awaited ends before the next begins', async () => {
     const run = (await openRandom(backend)).start(TOKENS);
     const moves = [run.step(), run.step(), run.layer(1)];
@@ -158,6 +215,9 @@ describe.each(backends)('on %s', (backend) => {
     expect(() => model.start([1.5])).toThrow(UsageError);
     expect(() => model.start(Array<number>(129).fill(5))).toThrow(/129 tokens long; the model's context is 128/);
     const run = model.start(TOKENS);
+    expect(() => run.generate(Number.NaN)).toThrow(UsageError);
+    expect(() => model.start(TOKENS, { select: 'l_out-7' })).toThrow(/Cannot select "l_out-7": .* nearest are l_out-0/);
+    expect(() => model.start(TOKENS, { budget: Number.NaN })).toThrow(/budget NaN/);
     expect(() => run.layer(3)).toThrow(/layers 0 to 2/);
     expect(() => run.to('Qcur-7')).toThrow(StepError);
     await expect(run.back('embd')).rejects.toThrow(/was not computed yet/);

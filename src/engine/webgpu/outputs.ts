@@ -31,6 +31,8 @@ export interface PassRecord {
 interface KeptPage {
   readonly page: Page;
   readonly record: PassRecord;
+  /** Index of the last segment that reads what lies here: after going back, a kept value is an input again. */
+  readonly lastUse: number;
   readonly names: readonly string[];
 }
 
@@ -61,7 +63,7 @@ export class Outputs {
     for (const before of this.#passes.values()) {
       for (const index of [...before.pages.keys()]) this.#letGo(before, index, observed, encoder);
     }
-    this.#dropBeyondBudget();
+    this.#dropBeyondBudget(() => false);
     const segments = placeOutputs(steps, shapes);
     this.#pool.trim(Math.max(...segments.flatMap(({ banks }) => banks)));
     const record: PassRecord = {
@@ -100,7 +102,7 @@ export class Outputs {
       if (record.segments[index]!.lastUse >= done || index === record.segments.length - 1) continue;
       this.#letGo(record, index, observed, encoder);
     }
-    this.#dropBeyondBudget();
+    this.#dropBeyondBudget((kept) => kept.record === record && kept.lastUse >= done);
   }
 
   #letGo(record: PassRecord, index: number, observed: Observed, encoder: GPUCommandEncoder): void {
@@ -113,7 +115,7 @@ export class Outputs {
 
   #keepChosen(
     record: PassRecord,
-    { regions }: Segment,
+    { regions, lastUse }: Segment,
     bank: number,
     page: Page,
     observed: Observed,
@@ -124,7 +126,7 @@ export class Outputs {
     const chosen = computed.filter((name) => observed.values(name));
     for (const name of computed) if (!chosen.includes(name)) record.placed.delete(name);
     if (chosen.length === names.length) {
-      this.#kept.push({ page, record, names: chosen });
+      this.#kept.push({ page, record, lastUse, names: chosen });
       return;
     }
     if (chosen.length > 0) {
@@ -137,20 +139,23 @@ export class Outputs {
         record.placed.set(name, { page: own, region: { ...region, offset } });
         offset += paddedBytes(region);
       }
-      this.#kept.push({ page: own, record, names: chosen });
+      this.#kept.push({ page: own, record, lastUse, names: chosen });
     }
     this.#pool.release(page);
   }
 
-  #dropBeyondBudget(): void {
+  /** Drops the oldest first, but for what is still to be read. */
+  #dropBeyondBudget(isNeeded: (kept: KeptPage) => boolean): void {
     let bytes = this.keptBytes;
-    while (bytes > this.#budget && this.#kept.length > 0) {
-      const { page, record, names } = this.#kept.shift()!;
-      for (const name of names) record.placed.delete(name);
+    this.#kept = this.#kept.filter((kept) => {
+      if (bytes <= this.#budget || isNeeded(kept)) return true;
+      const names = namesIn(kept);
+      for (const name of names) kept.record.placed.delete(name);
       this.#dropped += names.length;
-      bytes -= page.bytes;
-      this.#pool.release(page);
-    }
+      bytes -= kept.page.bytes;
+      this.#pool.release(kept.page);
+      return false;
+    });
   }
 
   /** Forgets outputs of steps from `from` on in a pass, and all later passes. */
@@ -165,8 +170,7 @@ export class Outputs {
       for (const page of [...pages.values()].flat()) this.#pool.release(page);
       this.#passes.delete(later);
     }
-    const isGone = ({ record, names }: KeptPage) =>
-      record.pass.index > index || !names.some((name) => record.placed.has(name));
+    const isGone = (kept: KeptPage) => kept.record.pass.index > index || namesIn(kept).length === 0;
     for (const { page } of this.#kept.filter(isGone)) this.#pool.release(page);
     this.#kept = this.#kept.filter((kept) => !isGone(kept));
   }
@@ -188,6 +192,11 @@ export class Outputs {
     this.#passes.clear();
     this.#pool.destroy();
   }
+}
+
+/** The outputs that lie in a kept page now: one computed again after going back lies in another. */
+function namesIn({ page, record, names }: KeptPage): string[] {
+  return names.filter((name) => record.placed.get(name)?.page === page);
 }
 
 function paddedBytes({ bytes }: Region): number {
