@@ -51,7 +51,7 @@ describe.concurrent('a wrong call is one line and exit code 2', () => {
     ['a trace over its own model', 'it is the model itself', ['trace', 'MODEL', '--prompt', 'a', '--out', 'MODEL']],
   ])('%s', async ([, message, args]) => {
     await refused(2, message, ...args.map((arg) => (arg === 'MODEL' ? model : arg)));
-    expect(readFileSync(model)).toEqual(modelBytes);
+    expect(readFileSync(model).equals(modelBytes), 'the model is as it was').toBe(true);
   });
 
   test.skipIf(process.platform === 'win32')('a prompt that is not UTF-8', () => {
