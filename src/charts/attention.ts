@@ -1,6 +1,6 @@
 /** One attention head as a heatmap: which token looks at which. A click keeps one token: where it looks, who looks at it. */
 import type { TopLevelSpec } from 'vega-lite';
-import { type Chart, chart, rounded, SEQUENTIAL, short } from './chart.ts';
+import { type Chart, chart, percent, rounded, SEQUENTIAL } from './chart.ts';
 import { type Block, blocksOf, blocksSaid, type Cell, cellsOf, mustHaveHead, patternOf } from './pattern.ts';
 import { type Source, textOf, traceOf } from './source.ts';
 
@@ -48,10 +48,10 @@ function strongestSaid(blocks: readonly Block[], cells: readonly Cell[]): string
   const resting = cells.filter(({ key, query }) => key === 0 && query > 0);
   const share = resting.reduce((sum, { weight }) => sum + weight, 0) / Math.max(1, resting.length);
   const others = cells.filter(({ key }) => key > 0);
-  const sink = `on average ${short(100 * share)} % goes to ${label(0)}`;
+  const sink = `on average ${percent(share)} goes to ${label(0)}`;
   if (others.length === 0) return sink;
   const best = others.reduce((a, b) => (b.weight > a.weight ? b : a));
-  return `${sink}; the strongest other link is from ${label(best.query)} to ${label(best.key)} with ${short(100 * best.weight)} %`;
+  return `${sink}; the strongest other link is from ${label(best.query)} to ${label(best.key)} with ${percent(best.weight)}`;
 }
 
 function heatmap(blocks: readonly Block[], cells: readonly Cell[]): TopLevelSpec {

@@ -59,3 +59,10 @@ export function short(x: number): string {
   const size = Math.abs(x);
   return size !== 0 && (size >= 1e5 || size < 1e-3) ? x.toExponential(1) : `${Number(x.toPrecision(3))}`;
 }
+
+/** A probability in percent, for a sentence or a label; what is neither 0 nor 1 never reads as 0 % or 100 %. */
+export function percent(probability: number): string {
+  if (probability > 0 && probability < 1e-5) return '< 0.001 %';
+  if (probability > 0.9995 && probability < 1) return '> 99.9 %';
+  return `${short(100 * probability)} %`;
+}

@@ -1,10 +1,14 @@
 /** What charts read of a trace: its tokens as labels, and tensors over all passes put together by position. */
 import { TraceError } from '../errors.ts';
+import type { Tokenizer } from '../tokenizer/tokenizer.ts';
 import { Tensor } from '../trace/tensor.ts';
 import type { Trace, TraceRow } from '../trace/trace.ts';
 
-/** What a chart draws: a trace, or a run, which has one. */
-export type Source = Trace | { readonly trace: Trace };
+/** What a chart draws: a trace, or a run, which has one and whose model knows what ids spell. */
+export type Source = Trace | { readonly trace: Trace; readonly model?: { readonly tokenizer: Vocabulary } };
+
+/** The part of a tokenizer that charts need: ids as text, text as ids. */
+export type Vocabulary = Pick<Tokenizer, 'piece' | 'encode'>;
 
 export function traceOf(source: Source): Trace {
   return 'trace' in source ? source.trace : source;
@@ -52,6 +56,57 @@ export async function tokenRows(trace: Trace, name: string, chart: string): Prom
   }
   const shape = [parts.reduce((tokens, part) => tokens + (part.shape[0] as number), 0), ...first.shape.slice(1)];
   return { pos0: (rows[0] as TraceRow).pos0, tensor: new Tensor({ name, shape, dims: first.dims, data }) };
+}
+
+/** One token's values of a tensor `[token, …]`; a negative position counts from the end. */
+export interface RowAt {
+  readonly position: number;
+  readonly values: Float32Array;
+}
+
+/** Throws TraceError where no pass was over that position, or its values were not kept. */
+export async function rowAt(trace: Trace, name: string, position: number, chart: string): Promise<RowAt> {
+  const rows = rowsOf(trace, name, chart);
+  const [start, end] = [
+    Math.min(...rows.map(({ pos0 }) => pos0)),
+    Math.max(...rows.map((row) => row.pos0 + tokensIn(row))),
+  ];
+  const wanted = position < 0 ? end + position : position;
+  const row = rows.find((each) => wanted >= each.pos0 && wanted < each.pos0 + tokensIn(each));
+  if (!row || !Number.isInteger(position)) {
+    throw new TraceError(
+      `Cannot draw ${chart}: found position ${position}; wanted one from ${start} to ${end - 1}, or ${start - end} to -1 from the end`,
+      { tensor: name },
+    );
+  }
+  const { data, shape } = await trace.tensor(name, { pass: row.pass });
+  const size = data.length / (shape[0] as number);
+  return { position: wanted, values: data.subarray((wanted - row.pos0) * size, (wanted - row.pos0 + 1) * size) };
+}
+
+/** The vocabulary that was given, or that of the run's model. */
+export function vocabularyOf(source: Source, given?: Vocabulary): Vocabulary | undefined {
+  return given ?? ('trace' in source ? source.model?.tokenizer : undefined);
+}
+
+/**
+ * Ids as labels, no two alike. Without a vocabulary, as in a trace read from a file, the tokens of the text are known and
+ * others are `#345`.
+ */
+export function idLabels(source: Source, ids: Iterable<number>, given?: Vocabulary): ReadonlyMap<number, string> {
+  const vocabulary = vocabularyOf(source, given);
+  const { manifest } = traceOf(source);
+  const known = new Map(manifest.tokens?.map((id, i) => [id, manifest.pieces?.[i]]));
+  const labels = new Map<number, string>();
+  const owners = new Map<string, number>();
+  for (const id of ids) {
+    const piece = vocabulary ? vocabulary.piece(id) : known.get(id);
+    const label = piece === undefined || piece === '' ? `#${id}` : shown(piece);
+    const isTaken = (owners.get(label) ?? id) !== id;
+    if (!isTaken) owners.set(label, id);
+    labels.set(id, isTaken ? `${label} #${id}` : label);
+  }
+  return labels;
 }
 
 /** The label of a position: `3 ␣Tom`. The number keeps repeated tokens apart. */
