@@ -1,5 +1,5 @@
 /**
- * What the core needs from its host: bytes of a file, kernel text, a GPU, a place to write. Node and the browser each give one `Platform`;
+ * What the core needs from its host: bytes of a file, kernel text, a GPU, the time, a place to write. Node and the browser each give one `Platform`;
  * nothing else below `src/index.ts` knows where it runs.
  */
 
@@ -34,6 +34,8 @@ export interface Platform {
   readonly kernel: KernelText;
   /** Throws DeviceError, naming the cure, where there is no usable adapter. */
   gpu(): Promise<Gpu>;
+  /** The time, for manifests; nothing else depends on it. */
+  now(): Date;
   /**
    * Makes a file of what `fill` writes, in order, and returns its size in bytes. The file appears under its name when it is
    * whole; where anything fails, `fill` included, there is none. Throws TraceError, naming the cure, where it cannot.

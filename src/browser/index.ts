@@ -18,6 +18,7 @@ export interface BrowserOpenOptions extends OpenOptions {
 export const browserPlatform = (kernels?: Kernels): Platform => ({
   kernel: kernelText(kernels),
   gpu: openGpu,
+  now: () => new Date(),
   writeFile: async (path) => {
     throw new TraceError(`Cannot write ${path}: a page has no files to write to; trace the model in Node for that`, {
       file: path,

@@ -58,6 +58,8 @@ export interface Backend {
   readonly name: 'webgpu' | 'reference';
   /** For the manifest: the adapter, or what computes. */
   readonly adapter: string;
+  /** For the manifest: what else decides the bits of a pass, which is the plan and the kernels' variants. Plain data. */
+  plan(steps: readonly Step[], observed: Observed): Readonly<Record<string, unknown>>;
   /** The most tokens one pass may have where the largest output has `largestRow` values a token, so that it fits the device. */
   maxPassTokens(largestRow: number): number;
   session(budgetBytes: number): Session;

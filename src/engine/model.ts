@@ -11,14 +11,14 @@ import type { Pass, Values } from '../ops/op.ts';
 import { sizeOf } from '../ops/shape.ts';
 import type { Step } from '../ops/step.ts';
 import type { ByteSource, Platform } from '../platform.ts';
-import { applyChat, type ChatMessage, encodeChat } from '../tokenizer/chat.ts';
+import { applyChat, type ChatMessage, chatTemplate, encodeChat } from '../tokenizer/chat.ts';
 import { createTokenizer, type Tokenizer } from '../tokenizer/tokenizer.ts';
 import { Tensor } from '../trace/tensor.ts';
 import type { Manifest } from '../trace/trace.ts';
 import { version } from '../version.ts';
 import type { Backend } from './backend.ts';
 import { referenceBackend } from './reference.ts';
-import { DEFAULT_BUDGET, Run, type RunOptions } from './run.ts';
+import { DEFAULT_BUDGET, observedBy, Run, type RunOptions } from './run.ts';
 import { type OpWeight, runOp } from './run_op.ts';
 import { inputsOfKind, opOf, outputShapes } from './shapes.ts';
 import type { Transform } from './transforms.ts';
@@ -37,7 +37,18 @@ export interface TokenizeOptions {
   readonly chat?: boolean;
 }
 
-export interface StartOptions extends RunOptions, TokenizeOptions {}
+export interface StartOptions extends RunOptions, TokenizeOptions {
+  /** The text that given token ids came from, for the manifest; of a text it is that text. */
+  readonly prompt?: string;
+}
+
+/** What a manifest tells beside the model and the tokens. */
+export interface Origin extends Pick<StartOptions, 'prompt' | 'chat' | 'select' | 'statistics'> {
+  /** When the run began; now unless given. */
+  readonly date?: Date;
+  /** The backend's own word on how it runs; asked for unless given. */
+  readonly plan?: Readonly<Record<string, unknown>>;
+}
 
 /** Opens a model from a byte source. `openModel` of the platform's package does this from a path. */
 export async function openModelFrom(
@@ -201,7 +212,8 @@ export class Model {
     const { budget = DEFAULT_BUDGET } = options;
     if (!(budget >= 0)) throw new UsageError(`Cannot keep values within a budget ${budget}: it is a number of bytes`);
     const session = this.backend.session(budget);
-    return new Run(this, tokens, session, options);
+    const prompt = typeof input === 'string' ? input : options.prompt;
+    return new Run(this, tokens, session, { ...options, prompt, date: this.platform.now() });
   }
 
   /** Throws UsageError where a run over these tokens cannot begin. */
@@ -222,8 +234,9 @@ export class Model {
   }
 
   /** What makes an experiment this one and no other. Holds the file's sha256 once `sha256()` was awaited. */
-  manifest(tokens: readonly number[]): Manifest {
-    const { backend, transforms, gguf } = this.#parts;
+  manifest(tokens: readonly number[], { prompt, chat, date, plan, ...watched }: Origin = {}): Manifest {
+    const { backend, transforms, gguf, platform } = this.#parts;
+    const observed = () => observedBy(new NameIndex(this.steps.map(({ name }) => name)), watched);
     const types = new Set([...gguf.tensors.values()].map(({ type }) => type));
     return {
       producer: 'layerscope',
@@ -232,13 +245,17 @@ export class Model {
       architecture: 'llama',
       quantisation: [...types].filter((type) => type in blockTypes).join(' '),
       ...(this.#sha256 ? { model: this.#sha256 } : {}),
+      ...(prompt === undefined ? {} : { prompt }),
+      ...(chat ? { template: chatTemplate(gguf.metadata, this.name) } : {}),
       tokens: [...tokens],
       pieces: tokens.map((token) => this.tokenizer.piece(token)),
       bos: tokens[0] === this.tokenizer.bos,
       backend: backend.name,
       adapter: backend.adapter,
+      plan: plan ?? backend.plan(this.steps, observed()),
       precision: backend.name === 'reference' ? 'f64' : 'f32',
       transforms: transforms.map(({ name, params }) => ({ name, params })),
+      date: (date ?? platform.now()).toISOString(),
     };
   }
 

@@ -20,6 +20,7 @@ export function referenceBackend(weights: WeightSource): Backend {
   return {
     name: 'reference',
     adapter: 'f64 in TypeScript',
+    plan: () => ({ fused: [] }),
     maxPassTokens: () => 512,
     session: (budget) => new ReferenceSession(weights, cache, budget),
     close: async () => {},

@@ -8,7 +8,7 @@ import type { Step } from '../ops/step.ts';
 import { Tensor } from '../trace/tensor.ts';
 import type { PassChoice, Trace } from '../trace/trace.ts';
 import type { Observed, PassState, Session } from './backend.ts';
-import type { Model } from './model.ts';
+import type { Model, Origin } from './model.ts';
 import { type RowSink, RunTrace } from './run_trace.ts';
 import { type Drawn, Sampler, type SamplerOptions } from './sampler.ts';
 
@@ -52,6 +52,15 @@ export interface Sampled extends Drawn {
   readonly position: number;
 }
 
+/** What a run looks at: the values that `select` chooses, and statistics of those or of everything. */
+export function observedBy(
+  names: NameIndex,
+  { select = 'all', statistics = true }: Pick<RunOptions, 'select' | 'statistics'>,
+): Observed {
+  const chosen = names.select(select);
+  return { values: (name) => chosen.has(name), statistics: (name) => statistics || chosen.has(name) };
+}
+
 export const DEFAULT_BUDGET = 256e6;
 const OUTPUT = 'result_output';
 
@@ -73,7 +82,7 @@ export class Run {
   #busy: Promise<unknown> = Promise.resolve();
   #isClosed = false;
 
-  constructor(model: Model, tokens: readonly number[], session: Session, options: RunOptions) {
+  constructor(model: Model, tokens: readonly number[], session: Session, options: RunOptions & Origin) {
     this.model = model;
     this.steps = model.steps;
     this.#tokens = [...tokens];
@@ -81,10 +90,8 @@ export class Run {
     this.#session = session;
     this.#options = options;
     this.#names = new NameIndex(this.steps.map(({ name }) => name));
-    const chosen = this.#names.select(options.select ?? 'all');
-    const watchesAll = options.statistics ?? true;
-    this.#observed = { values: (name) => chosen.has(name), statistics: (name) => watchesAll || chosen.has(name) };
-    this.#trace = new RunTrace(this, session, this.#names, this.#observed);
+    this.#observed = observedBy(this.#names, options);
+    this.#trace = new RunTrace(this, session, this.#names, this.#observed, options);
   }
 
   /** Token ids so far: the prompt's and the sampled ones. */

@@ -8,6 +8,7 @@ import type { Statistics } from '../trace/statistics.ts';
 import type { Tensor } from '../trace/tensor.ts';
 import { type EndRecord, type Manifest, type PassChoice, RowTrace, type Trace, type TraceRow } from '../trace/trace.ts';
 import type { Observed, PassState, Session } from './backend.ts';
+import type { Origin } from './model.ts';
 import type { Run } from './run.ts';
 
 /** Takes a trace's rows one after the other: an Arrow file being written. */
@@ -20,18 +21,23 @@ export class RunTrace implements Trace {
   readonly #session: Session;
   readonly #names: NameIndex;
   readonly #observed: Observed;
+  #origin: Origin;
   #rows: TraceRow[] = [];
   #flushed = 0;
 
-  constructor(run: Run, session: Session, names: NameIndex, observed: Observed) {
+  constructor(run: Run, session: Session, names: NameIndex, observed: Observed, origin: Origin) {
     this.#run = run;
     this.#session = session;
     this.#names = names;
     this.#observed = observed;
+    this.#origin = origin;
   }
 
   get manifest(): Manifest {
-    return this.#run.model.manifest(this.#run.tokens);
+    const { model, steps, tokens } = this.#run;
+    const plan = this.#origin.plan ?? model.backend.plan(steps, this.#observed);
+    this.#origin = { ...this.#origin, plan };
+    return model.manifest(tokens, this.#origin);
   }
 
   get end(): EndRecord {

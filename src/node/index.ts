@@ -12,7 +12,12 @@ export { readArrow } from './arrow_file.ts';
 export { openFile } from './files.ts';
 export { type FoundModel, listModels } from './models.ts';
 
-export const nodePlatform: Platform = { kernel: readKernel, gpu: openGpu, writeFile: writeWholeFile };
+export const nodePlatform: Platform = {
+  kernel: readKernel,
+  gpu: openGpu,
+  now: () => new Date(),
+  writeFile: writeWholeFile,
+};
 
 /**
  * Opens a GGUF file: a path, or the name of one that is already on this machine, such as `ollama:llama3.2:1b`. Nothing is

@@ -47,7 +47,10 @@ export interface Manifest {
   readonly model?: string;
   readonly architecture?: string;
   readonly quantisation?: string;
+  /** The text that the tokens came from, before a chat template. */
   readonly prompt?: string;
+  /** The chat template's own text, where one was used. */
+  readonly template?: string;
   /** The prompt's token ids. */
   readonly tokens?: readonly number[];
   /** The same tokens as text. */

@@ -2,8 +2,12 @@ import { mkdtempSync, readdirSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, describe, expect, it } from 'vitest';
+import { openModelFrom } from '../../src/engine/model.ts';
+import { bytesSource, joinBytes } from '../../src/gguf/bytes.ts';
+import { randomModelContent } from '../../src/gguf/random_model.ts';
+import { ggufPieces } from '../../src/gguf/writer.ts';
 import { readArrow } from '../../src/node/index.ts';
-import { backends, openRandom } from './models.ts';
+import { backends, openRandom, platform, tiny } from './models.ts';
 
 const folder = mkdtempSync(join(tmpdir(), 'layerscope-run-trace-'));
 afterAll(() => rmSync(folder, { recursive: true }));
@@ -25,6 +29,24 @@ describe.each(backends)('writeArrow on %s', (backend) => {
     expect(trace.manifest.model).toBe(await model.sha256());
     expect(trace.end).toMatchObject({ tokens: run.tokens });
     await trace.close();
+  });
+
+  it('tells the experiment: the text, how it became tokens, where and how it ran, and when it began', async () => {
+    const date = new Date(0);
+    const content = randomModelContent(tiny);
+    const template = "{{ bos_token + messages[0]['content'] }}";
+    const metadata = { ...content.metadata, 'tokenizer.chat_template': ['string', template] as const };
+    const source = bytesSource('chat.gguf', await joinBytes(ggufPieces({ ...content, metadata })));
+    const model = await openModelFrom(source, { ...platform, now: () => date }, { backend });
+    const run = await model.start('ab', { select: 'none', statistics: false }).generate(1);
+    const { manifest } = run.trace;
+    expect(manifest).toMatchObject({ prompt: 'ab', backend, architecture: 'llama', quantisation: 'F32', bos: true });
+    expect(manifest.date).toBe('1970-01-01T00:00:00.000Z');
+    expect(manifest.plan).toMatchObject({ fused: backend === 'webgpu' ? ['silu_mul'] : [] });
+    expect(model.start('ab').trace.manifest.plan).toMatchObject({ fused: [] });
+    expect(manifest).not.toHaveProperty('template');
+    const chat = model.start('ab', { chat: true }).trace.manifest;
+    expect(chat).toMatchObject({ prompt: 'ab', template });
   });
 
   it('keeps only the values that were selected', async () => {

@@ -12,6 +12,7 @@ import { planWork } from '../plan.ts';
 import { outputShapes } from '../shapes.ts';
 import type { WeightSource } from '../weight_store.ts';
 import { Calls } from './calls.ts';
+import { deviceTraits } from './device_traits.ts';
 import { DeviceHealth } from './health.ts';
 import { KvCache } from './kv_cache.ts';
 import { KernelLinker } from './link.ts';
@@ -30,6 +31,11 @@ export function webgpuBackend(gpu: Gpu, kernels: KernelText, source: WeightSourc
   return {
     name: 'webgpu',
     adapter: [vendor, architecture, device, description].filter(Boolean).join(' '),
+    plan(steps, observed) {
+      const fused = planWork(steps, 0, steps.length, observed).filter(({ names }) => names.length > 1);
+      const { subgroupSize, fastStorage } = deviceTraits(gpu);
+      return { fused: [...new Set(fused.map(({ op }) => op.name))], variants: { subgroupSize, fastStorage } };
+    },
     maxPassTokens(largestRow) {
       const floats = gpu.device.limits.maxStorageBufferBindingSize / 4;
       return Math.max(1, Math.min(MAX_PASS_TOKENS, Math.floor(floats / largestRow)));
