@@ -29,7 +29,6 @@ struct Params {
 override lanes: u32 = 8u; // in a subgroup
 override subgroups: u32 = 4u; // in a workgroup, a multiple of splits
 override splits: u32 = 1u;
-
 override rows_each: u32 = 2u; // of a lane: 2 or 4
 
 var<workgroup> parts: array<vec4f, lanes * subgroups>;
