@@ -347,7 +347,7 @@ export class Run {
   async #sample(sampler: Sampler): Promise<Sampled> {
     const pass = this.#passes.at(-1)!;
     const { data } = await this.#session.read(pass.index, OUTPUT, { start: pass.nTokens - 1, count: 1 });
-    if (data.some(Number.isNaN)) throw this.#brokenLogits(data);
+    if (data.some(isBroken)) throw this.#brokenLogits(data);
     const drawn = sampler.draw(data, this.#tokens);
     const sampled = { ...drawn, piece: this.model.tokenizer.piece(drawn.token), position: this.#tokens.length };
     this.#tokens.push(drawn.token);
@@ -355,15 +355,15 @@ export class Run {
     return sampled;
   }
 
-  /** Says where NaN first appeared, as far as statistics were kept. */
+  /** Says where NaN or Inf first appeared, as far as statistics were kept. */
   #brokenLogits(logits: Float32Array): StepError {
-    const first = this.#trace.entries.find(({ statistics }) => statistics.nanCount > 0);
-    const count = logits.filter(Number.isNaN).length;
+    const first = this.#trace.entries.find(({ statistics }) => statistics.nanCount + statistics.infCount > 0);
+    const count = logits.filter(isBroken).length;
     const where = first
-      ? `the first tensor with NaN is ${first.name} of pass ${first.pass}`
+      ? `the first tensor with such is ${first.name} of pass ${first.pass}`
       : 'statistics were not kept';
     return new StepError(
-      `Cannot draw a token: ${count} of ${logits.length} logits are NaN; ${where}. ` +
+      `Cannot draw a token: ${count} of ${logits.length} logits are NaN or infinite; ${where}. ` +
         `Look at "layerscope trace ${this.model.name}": a broken weight or an overflow shows there`,
       { step: first?.name ?? OUTPUT },
     );
@@ -377,4 +377,9 @@ export class Run {
     await moved;
     return this;
   }
+}
+
+/** A logit that no probability comes of. */
+function isBroken(logit: number): boolean {
+  return Number.isNaN(logit) || logit === Number.POSITIVE_INFINITY;
 }

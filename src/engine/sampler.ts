@@ -123,12 +123,19 @@ function checked(options: Required<SamplerOptions>): Required<SamplerOptions> {
     ['minP', (value) => value >= 0 && value <= 1, 'from 0 to 1'],
     ['repetitionPenalty', (value) => value > 0, 'above 0; 1 changes nothing'],
     ['penaltyLastN', (value) => Number.isInteger(value) && value >= 0, 'a whole number'],
-    ['seed', Number.isFinite, 'a number'],
+    ['seed', Number.isInteger, 'a whole number'],
   ];
   for (const [name, fits, wanted] of rules) {
     const value = options[name];
     if (typeof value === 'number' && Number.isFinite(value) && fits(value)) continue;
     throw new UsageError(`Cannot sample with ${name} ${String(value)}: it must be ${wanted}`);
+  }
+  const { order } = options;
+  const isList = Array.isArray(order) && order.every((stage) => STAGES.includes(stage));
+  if (!isList || new Set(order).size < order.length) {
+    throw new UsageError(
+      `Cannot sample in the order ${String(order)}: it must be a list of ${STAGES.join(', ')}, each at most once`,
+    );
   }
   return options;
 }

@@ -4,7 +4,7 @@ import { StepError } from '../../src/errors.ts';
 import { bytesSource, joinBytes } from '../../src/gguf/bytes.ts';
 import { randomModelContent } from '../../src/gguf/random_model.ts';
 import { ggufPieces } from '../../src/gguf/writer.ts';
-import { backends, platform, tiny } from './models.ts';
+import { backends, openRandom, platform, tiny } from './models.ts';
 
 /** A model whose value matrix of layer 1 holds a NaN. */
 async function brokenModel(backend: 'webgpu' | 'reference') {
@@ -27,7 +27,15 @@ test.each(backends)(
     expect(run.trace.entries.find(({ statistics }) => statistics.nanCount > 0)?.name).toBe('Vcur-1');
     await expect(run.generate(1)).rejects.toThrow(StepError);
     await expect(run.generate(1)).rejects.toThrow(
-      /Cannot draw a token: 300 of 300 logits are NaN; the first tensor with NaN is Vcur-1 of pass 0/,
+      /Cannot draw a token: 300 of 300 logits are NaN or infinite; the first tensor with such is Vcur-1 of pass 0/,
     );
   },
 );
+
+test.each(backends)('of infinite logits no token is drawn either, on %s', async (backend) => {
+  const run = await (await openRandom(backend)).start([1, 5, 9], { statistics: false }).toEnd();
+  const logits = (await run.tensor('result_output')).data.slice();
+  logits[logits.length - 7] = Number.POSITIVE_INFINITY;
+  await run.replace('result_output', logits);
+  await expect(run.generate(1, { temperature: 1 })).rejects.toThrow(/1 of 300 logits are NaN or infinite/);
+});

@@ -116,3 +116,7 @@ test.each<[keyof SamplerOptions, number]>([
 ])('%s of %d is refused', (name, value) => {
   expect(() => new Sampler({ [name]: value })).toThrow(UsageError);
 });
+
+test.each([[['nope']], ['topK'], [['topK', 'topK']]])('the order %j is refused', (order) => {
+  expect(() => new Sampler({ order } as unknown as SamplerOptions)).toThrow(/Cannot sample in the order/);
+});
