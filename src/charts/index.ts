@@ -10,5 +10,6 @@ export { type OutlierOptions, outlierDimensions } from './outlier_dimensions.ts'
 export { type RankTrajectoryOptions, rankTrajectory } from './rank_trajectory.ts';
 export { residualNorm } from './residual_norm.ts';
 export { type RmsGrowthOptions, rmsGrowth } from './rms_growth.ts';
+export { type SamplerStagesOptions, samplerStages } from './sampler_stages.ts';
 export type { Source, Vocabulary } from './source.ts';
 export { type TopKOptions, topK } from './top_k.ts';
