@@ -12,4 +12,5 @@ export { residualNorm } from './residual_norm.ts';
 export { type RmsGrowthOptions, rmsGrowth } from './rms_growth.ts';
 export { type SamplerStagesOptions, samplerStages } from './sampler_stages.ts';
 export type { Source, Vocabulary } from './source.ts';
+export { type StepSource, type StepsOptions, steps } from './steps.ts';
 export { type TopKOptions, topK } from './top_k.ts';
