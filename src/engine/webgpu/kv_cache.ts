@@ -5,7 +5,7 @@
 import type { Shape } from '../../ops/op.ts';
 import { sizeOf } from '../../ops/shape.ts';
 
-const FIRST_POSITIONS = 256;
+const FIRST_POSITIONS = 64;
 
 interface Slot {
   readonly buffer: GPUBuffer;

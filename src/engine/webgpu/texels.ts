@@ -5,8 +5,8 @@
 
 import type { BoundPiece } from './bound.ts';
 
-/** As wide as every WebGPU device allows. */
-const ROW_TEXELS = 8192;
+/** Short rows, so that little of the last is wasted; as many as a device allows are 128 MiB or more. */
+const ROW_TEXELS = 1024;
 const TEXEL_BYTES = 16;
 const ROW_BYTES = ROW_TEXELS * TEXEL_BYTES;
 

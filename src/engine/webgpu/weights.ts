@@ -25,7 +25,7 @@ const ROWS = 8;
 /** Numbers in a group of a type that has no blocks. */
 const GROUP = 32;
 /** Bytes of the file that are read, rearranged and uploaded at a time. */
-const PIECE_BYTES = 4 * 2 ** 20;
+const PIECE_BYTES = 2 ** 20;
 
 export interface WeightToUpload {
   readonly name: string;
@@ -101,7 +101,7 @@ export async function uploadWeight(
   const rows = weight.shape.slice(0, -1).reduce((product, size) => product * size, 1);
   const packed = packedRows(blockTypes[weight.type], columns);
   const { storage = 'buffer' } = options;
-  const maxBytes = options.maxChunkBytes ?? maxBytesOf(storage, device);
+  const maxBytes = options.maxChunkBytes ?? maxBytesOf(storage, device, ROWS * packed.deviceBytes);
   const chunkRows = ROWS * Math.floor(maxBytes / (ROWS * packed.deviceBytes));
   if (chunkRows === 0) {
     throw new DeviceError(
@@ -239,9 +239,16 @@ function paddedRows(rows: number): number {
   return ROWS * Math.ceil(rows / ROWS);
 }
 
-function maxBytesOf(storage: Storage, device: GPUDevice): number {
+/**
+ * Before the first write to a part of a texture Dawn clears all of it, from a buffer of its size: textures are kept small,
+ * but for one that must hold `atLeast` bytes.
+ */
+const PREFERRED_TEXTURE_BYTES = 12 * 2 ** 20;
+
+function maxBytesOf(storage: Storage, device: GPUDevice, atLeast: number): number {
   const { maxStorageBufferBindingSize, maxBufferSize } = device.limits;
-  return storage === 'texture' ? maxTexelBytes(device) : Math.min(maxStorageBufferBindingSize, maxBufferSize);
+  if (storage === 'buffer') return Math.min(maxStorageBufferBindingSize, maxBufferSize);
+  return Math.min(maxTexelBytes(device), Math.max(PREFERRED_TEXTURE_BYTES, atLeast));
 }
 
 async function memoryFor(device: GPUDevice, name: string, size: number, storage: Storage): Promise<Memory> {
