@@ -1,7 +1,9 @@
 /**
- * Where a run's outputs lie on the device, and for how long. A segment's outputs share a page. Once the last step that
- * reads them has run, the values somebody chose are kept (in a page of their own where only some were chosen) and the
- * page is used again. Beyond the budget the oldest kept values go first; what went is counted.
+ * Where a run's outputs lie on the device, and for how long. A segment's outputs share a few pages. Once the last step that
+ * reads them has run, the values somebody chose are copied to pages of their own, and the segment's pages are used again:
+ * as every token finds the same ones, a decode makes no bind groups after its first, whatever is kept. (A driver may spend
+ * a memory map on each, and Linux ends a process that has 65,530.) Beyond the budget the oldest kept values go first; what
+ * went is counted.
  */
 import type { Shape } from '../../ops/op.ts';
 import type { Step } from '../../ops/step.ts';
@@ -28,6 +30,10 @@ export interface PassRecord {
   readonly statistics: Map<string, Statistics>;
 }
 
+/** Small values share a page of up to so many bytes. */
+const SHARED_PAGE_BYTES = 2 ** 24;
+
+/** Where values lie that somebody chose. */
 interface KeptPage {
   readonly page: Page;
   readonly record: PassRecord;
@@ -38,6 +44,7 @@ interface KeptPage {
 
 export class Outputs {
   readonly #pool: PagePool;
+  readonly #keptPool: PagePool;
   readonly #budget: number;
   readonly #passes = new Map<number, PassRecord>();
   #kept: KeptPage[] = [];
@@ -45,6 +52,7 @@ export class Outputs {
 
   constructor(device: GPUDevice, budgetBytes: number) {
     this.#pool = new PagePool(device);
+    this.#keptPool = new PagePool(device);
     this.#budget = budgetBytes;
   }
 
@@ -60,12 +68,15 @@ export class Outputs {
     observed: Observed,
     encoder: GPUCommandEncoder,
   ) {
+    const segments = placeOutputs(steps, shapes);
+    // Before the copies below, whose source or target it must not take away.
+    const largest = Math.max(...segments.flatMap(({ banks }) => banks));
+    this.#pool.trim(largest);
+    this.#keptPool.trim(Math.max(largest, SHARED_PAGE_BYTES));
     for (const before of this.#passes.values()) {
       for (const index of [...before.pages.keys()]) this.#letGo(before, index, observed, encoder);
     }
     this.#dropBeyondBudget(() => false);
-    const segments = placeOutputs(steps, shapes);
-    this.#pool.trim(Math.max(...segments.flatMap(({ banks }) => banks)));
     const record: PassRecord = {
       pass,
       steps,
@@ -108,40 +119,23 @@ export class Outputs {
   #letGo(record: PassRecord, index: number, observed: Observed, encoder: GPUCommandEncoder): void {
     const pages = record.pages.get(index) ?? [];
     record.pages.delete(index);
-    for (const [bank, page] of pages.entries()) {
-      this.#keepChosen(record, record.segments[index]!, bank, page, observed, encoder);
-    }
-  }
-
-  #keepChosen(
-    record: PassRecord,
-    { regions, lastUse }: Segment,
-    bank: number,
-    page: Page,
-    observed: Observed,
-    encoder: GPUCommandEncoder,
-  ): void {
-    const names = [...regions].filter(([, region]) => region.bank === bank).map(([name]) => name);
-    const computed = names.filter((name) => record.placed.get(name)?.page === page);
+    const { regions, lastUse } = record.segments[index]!;
+    const computed = [...regions.keys()].filter((name) => pages.includes(record.placed.get(name)?.page as Page));
     const chosen = computed.filter((name) => observed.values(name));
-    for (const name of computed) if (!chosen.includes(name)) record.placed.delete(name);
-    if (chosen.length === names.length) {
-      this.#kept.push({ page, record, lastUse, names: chosen });
-      return;
-    }
-    if (chosen.length > 0) {
-      const bytes = chosen.reduce((sum, name) => sum + paddedBytes(regions.get(name)!), 0);
-      const own = this.#pool.acquire(bytes);
+    for (const names of shares(chosen, regions)) {
+      const bytes = names.reduce((sum, name) => sum + paddedBytes(regions.get(name)!), 0);
+      const page = this.#keptPool.acquire(bytes);
       let offset = 0;
-      for (const name of chosen) {
-        const region = regions.get(name)!;
-        encoder.copyBufferToBuffer(page.buffer, region.offset, own.buffer, offset, region.bytes);
-        record.placed.set(name, { page: own, region: { ...region, offset } });
-        offset += paddedBytes(region);
+      for (const name of names) {
+        const from = record.placed.get(name)!;
+        encoder.copyBufferToBuffer(from.page.buffer, from.region.offset, page.buffer, offset, from.region.bytes);
+        record.placed.set(name, { page, region: { ...from.region, offset } });
+        offset += paddedBytes(from.region);
       }
-      this.#kept.push({ page: own, record, lastUse, names: chosen });
+      this.#kept.push({ page, record, lastUse, names });
     }
-    this.#pool.release(page);
+    for (const name of computed) if (!observed.values(name)) record.placed.delete(name);
+    for (const page of pages) this.#pool.release(page);
   }
 
   /** Drops the oldest first, but for what is still to be read. */
@@ -153,7 +147,7 @@ export class Outputs {
       for (const name of names) kept.record.placed.delete(name);
       this.#dropped += names.length;
       bytes -= kept.page.bytes;
-      this.#pool.release(kept.page);
+      this.#keptPool.release(kept.page);
       return false;
     });
   }
@@ -171,7 +165,7 @@ export class Outputs {
       this.#passes.delete(later);
     }
     const isGone = (kept: KeptPage) => kept.record.pass.index > index || namesIn(kept).length === 0;
-    for (const { page } of this.#kept.filter(isGone)) this.#pool.release(page);
+    for (const { page } of this.#kept.filter(isGone)) this.#keptPool.release(page);
     this.#kept = this.#kept.filter((kept) => !isGone(kept));
   }
 
@@ -191,12 +185,29 @@ export class Outputs {
     this.#kept = [];
     this.#passes.clear();
     this.#pool.destroy();
+    this.#keptPool.destroy();
   }
 }
 
 /** The outputs that lie in a kept page now: one computed again after going back lies in another. */
 function namesIn({ page, record, names }: KeptPage): string[] {
   return names.filter((name) => record.placed.get(name)?.page === page);
+}
+
+/** Names in groups that share a page. */
+function shares(names: readonly string[], regions: ReadonlyMap<string, Region>): string[][] {
+  const groups: string[][] = [];
+  let bytes = Number.POSITIVE_INFINITY;
+  for (const name of names) {
+    const more = paddedBytes(regions.get(name)!);
+    if (bytes + more > SHARED_PAGE_BYTES) {
+      groups.push([]);
+      bytes = 0;
+    }
+    groups.at(-1)!.push(name);
+    bytes += more;
+  }
+  return groups;
 }
 
 function paddedBytes({ bytes }: Region): number {
