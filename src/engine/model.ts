@@ -85,7 +85,6 @@ export class Model {
   /** Every step of a pass, in order. */
   readonly steps: readonly Step[];
   readonly #parts: ModelParts;
-  #sha256: string | null = null;
 
   constructor(parts: ModelParts) {
     this.#parts = parts;
@@ -237,6 +236,7 @@ export class Model {
   manifest(tokens: readonly number[], { prompt, chat, date, plan, ...watched }: Origin = {}): Manifest {
     const { backend, transforms, gguf, platform } = this.#parts;
     const observed = () => observedBy(new NameIndex(this.steps.map(({ name }) => name)), watched);
+    const sha256 = digests.get(gguf.source);
     const types = new Set([...gguf.tensors.values()].map(({ type }) => type));
     return {
       producer: 'layerscope',
@@ -244,7 +244,7 @@ export class Model {
       file: this.name,
       architecture: 'llama',
       quantisation: [...types].filter((type) => type in blockTypes).join(' '),
-      ...(this.#sha256 ? { model: this.#sha256 } : {}),
+      ...(sha256 ? { model: sha256 } : {}),
       ...(prompt === undefined ? {} : { prompt }),
       ...(chat ? { template: chatTemplate(gguf.metadata, this.name) } : {}),
       tokens: [...tokens],
@@ -261,8 +261,10 @@ export class Model {
 
   /** sha256 of the whole model file, 64 hexadecimal digits; read once, then part of every manifest. */
   async sha256(): Promise<string> {
-    this.#sha256 ??= await fileSha256(this.gguf.source);
-    return this.#sha256;
+    const { source } = this.gguf;
+    const known = digests.get(source) ?? (await fileSha256(source));
+    digests.set(source, known);
+    return known;
   }
 
   /** Gives the weights' device memory back and closes the file. Close its runs first. */
@@ -287,6 +289,9 @@ function passOf(step: Step, steps: readonly Step[], inputs: Readonly<Record<stri
   }
   return { nTokens, nPast: (nKeys ?? nTokens) - nTokens };
 }
+
+/** sha256 of files that were read for it: a model and those made of it by `with` have one. */
+const digests = new WeakMap<ByteSource, string>();
 
 async function fileSha256(source: ByteSource): Promise<string> {
   const piece = 4 * 2 ** 20;

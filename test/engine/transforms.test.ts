@@ -61,6 +61,12 @@ describe.each(backends)('the logit lens on %s', (backend) => {
   });
 });
 
+test('a model with transforms knows the sha256 that the plain one computed', async () => {
+  const model = await openRandom('reference');
+  const sha256 = await model.sha256();
+  expect(model.with(lens()).manifest([1]).model).toBe(sha256);
+});
+
 test('the manifest lists transforms, so runs with and without one are told apart', async () => {
   const run = (await openRandom('reference')).with(lens({ layers: [0], k: 4 })).start(TOKENS);
   expect(run.trace.manifest.transforms).toEqual([{ name: 'lens', params: { layers: [0], k: 4, norm: true } }]);

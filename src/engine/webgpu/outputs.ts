@@ -12,6 +12,7 @@ import type { Observed, PassState } from '../backend.ts';
 import { placeOutputs, type Region, type Segment } from '../plan.ts';
 import { type Page, PagePool } from './pages.ts';
 
+/** Where an output lies now. */
 export interface Placed {
   readonly page: Page;
   readonly region: Region;

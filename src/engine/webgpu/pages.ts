@@ -2,7 +2,6 @@
  * Device memory for outputs. A page holds the outputs of one segment of a pass; when nobody needs it any more it goes
  * back to the pool and is used again without being cleared, so what is in it then is stale until a step writes it.
  */
-import type { Region } from '../plan.ts';
 
 export class Page {
   readonly buffer: GPUBuffer;
@@ -53,10 +52,4 @@ export class PagePool {
   destroy(): void {
     for (const page of this.#free.splice(0)) page.buffer.destroy();
   }
-}
-
-/** Where an output lies now. */
-export interface Placed {
-  readonly page: Page;
-  readonly region: Region;
 }
