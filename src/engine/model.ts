@@ -44,7 +44,7 @@ export interface StartOptions extends RunOptions, TokenizeOptions {
 
 /** What a manifest tells beside the model and the tokens. */
 export interface Origin extends Pick<StartOptions, 'prompt' | 'chat' | 'select' | 'statistics'> {
-  /** When the run began; now unless given. */
+  /** When the run began; unless given, when the model was made ready for it. */
   readonly date?: Date;
   /** The backend's own word on how it runs; asked for unless given. */
   readonly plan?: Readonly<Record<string, unknown>>;
@@ -85,9 +85,11 @@ export class Model {
   /** Every step of a pass, in order. */
   readonly steps: readonly Step[];
   readonly #parts: ModelParts;
+  readonly #made: Date;
 
   constructor(parts: ModelParts) {
     this.#parts = parts;
+    this.#made = parts.platform.now();
     this.config = parts.config;
     this.tokenizer = parts.tokenizer;
     this.steps = parts.steps;
@@ -234,7 +236,7 @@ export class Model {
 
   /** What makes an experiment this one and no other. Holds the file's sha256 once `sha256()` was awaited. */
   manifest(tokens: readonly number[], { prompt, chat, date, plan, ...watched }: Origin = {}): Manifest {
-    const { backend, transforms, gguf, platform } = this.#parts;
+    const { backend, transforms, gguf } = this.#parts;
     const observed = () => observedBy(new NameIndex(this.steps.map(({ name }) => name)), watched);
     const sha256 = digests.get(gguf.source);
     const types = new Set([...gguf.tensors.values()].map(({ type }) => type));
@@ -255,7 +257,7 @@ export class Model {
       plan: plan ?? backend.plan(this.steps, observed()),
       precision: backend.name === 'reference' ? 'f64' : 'f32',
       transforms: transforms.map(({ name, params }) => ({ name, params })),
-      date: (date ?? platform.now()).toISOString(),
+      date: (date ?? this.#made).toISOString(),
     };
   }
 
