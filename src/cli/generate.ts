@@ -12,8 +12,8 @@ import {
   openFor,
   type PromptOptions,
   printJson,
+  promptOf,
   promptOptions,
-  promptTokens,
 } from './model.ts';
 import { runPrompt, withBar } from './progress.ts';
 import { short, table, visible, visibleLines } from './terminal.ts';
@@ -52,8 +52,8 @@ async function generate(path: string, options: GenerateOptions): Promise<void> {
   if (!Number.isInteger(n) || n < 1) throw new UsageError(`Cannot draw ${n} tokens: -n must be a whole number above 0`);
   const sampling = samplingOf(options);
   const model = await openFor(path, options.backend);
-  const tokens = promptTokens(model, options);
-  const run = model.start(tokens, { select: 'none', statistics: false });
+  const { tokens, origin } = promptOf(model, options);
+  const run = model.start(tokens, { ...origin, select: 'none', statistics: false });
   await runPrompt(run);
   if (stages || json) {
     await withBar('drawing', (bar) =>

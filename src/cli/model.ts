@@ -2,8 +2,6 @@
 import { InvalidArgumentError, Option } from 'commander';
 import type { Model, OpenOptions } from '../engine/model.ts';
 import { DeviceError, UsageError } from '../errors.ts';
-import { NameIndex } from '../llama/names.ts';
-import { globList, selects } from '../trace/select.ts';
 import { endAtOnceOnSignals } from './signals.ts';
 
 export type BackendName = 'webgpu' | 'reference';
@@ -72,10 +70,15 @@ export const promptOptions = () => [
   new Option('--no-bos', 'do not begin with BOS'),
 ];
 
-/** The prompt's token ids. Throws UsageError where none of the three was given or one cannot be read. */
-export function promptTokens(model: Model, { prompt, chat, tokens, bos }: PromptOptions): number[] {
-  const rule = bos ? {} : { bos };
-  if (tokens !== undefined) return tokenIds(tokens);
+/** A prompt as a run takes it: its token ids, and what the manifest tells of where they came from. */
+export interface Prompt {
+  readonly tokens: readonly number[];
+  readonly origin: { readonly prompt?: string; readonly chat?: boolean };
+}
+
+/** Reads the prompt. Throws UsageError where none of the three was given or one cannot be read. */
+export function promptOf(model: Model, { prompt, chat, tokens, bos }: PromptOptions): Prompt {
+  if (tokens !== undefined) return { tokens: tokenIds(tokens), origin: {} };
   const text = prompt ?? chat;
   if (text === undefined) {
     throw new UsageError('Cannot run without a prompt: give --prompt TEXT, --chat TEXT or --tokens 1,2,3');
@@ -83,7 +86,9 @@ export function promptTokens(model: Model, { prompt, chat, tokens, bos }: Prompt
   if (text === '') {
     throw new UsageError(`Cannot run ${model.name}: the prompt is empty; give some text, or token ids with --tokens`);
   }
-  return model.tokenize(readableText(text), { ...rule, chat: chat !== undefined });
+  const isChat = chat !== undefined;
+  const ids = model.tokenize(readableText(text), { ...(bos ? {} : { bos }), chat: isChat });
+  return { tokens: ids, origin: { prompt: text, chat: isChat } };
 }
 
 /** The same options again, for a command to copy. */
@@ -106,20 +111,6 @@ function tokenIds(list: string): number[] {
   return list.split(',').map((text) => {
     if (/^\s*\d+\s*$/.test(text)) return Number(text);
     throw new UsageError(`Cannot read --tokens ${list}: "${text}" is not a token id; write 1,2,3`);
-  });
-}
-
-/**
- * The globs of --select, each of which picks a tensor; a name that only we resolve (`hidden_states[0]`) becomes ours. Throws
- * StepError, with the names most like it, where one picks nothing.
- */
-export function selectOf(model: Model, select: string): string[] {
-  const names = new NameIndex(model.steps.map(({ name }) => name));
-  const all = model.steps.map(({ name }) => ({ name, ...names.aliases(name) }));
-  return globList(select).map((glob) => {
-    const [sign, bare] = glob.startsWith('!') ? ['!', glob.slice(1)] : ['', glob];
-    if (bare === 'none' || all.some(selects(bare))) return glob;
-    return sign + names.resolve(bare, 'select');
   });
 }
 

@@ -11,15 +11,7 @@ import type { Model } from '../engine/model.ts';
 import { lens } from '../engine/transforms.ts';
 import { LayerscopeError } from '../errors.ts';
 import type { Run } from '../index.ts';
-import {
-  type BackendName,
-  backendOption,
-  jsonOption,
-  MODEL_ARGUMENT,
-  openFor,
-  printJson,
-  promptTokens,
-} from './model.ts';
+import { type BackendName, backendOption, jsonOption, MODEL_ARGUMENT, openFor, printJson, promptOf } from './model.ts';
 import { withBar } from './progress.ts';
 import { bold, commandLine, cut, percent, short, shownPath, shownWidth, table, visible } from './terminal.ts';
 import { howToRead } from './trace.ts';
@@ -52,10 +44,10 @@ export function startCommand(): Command {
 async function start(prompt: string, { model: given, out, backend, json }: StartOptions): Promise<void> {
   const path = given ?? shippedModel();
   const model = await openFor(path, backend);
-  const tokens = promptTokens(model, { prompt, bos: true });
+  const { tokens, origin } = promptOf(model, { prompt, bos: true });
   const show = (text: string) => void (json || process.stdout.write(text));
 
-  const run = model.with(lens({ k: TOP })).start(tokens);
+  const run = model.with(lens({ k: TOP })).start(tokens, origin);
   show(`${bold(shownPath(path))} on ${await whereItRuns(model)}\n\n`);
   show(`Tokens  ${run.pieces.map(visible).join('│')}\n\n`);
   const layers = await lookAtLayers(run);

@@ -2,6 +2,7 @@
 import { join } from 'node:path';
 import { Command } from 'commander';
 import prettyBytes from 'pretty-bytes';
+import { NameIndex } from '../llama/names.ts';
 import type { TraceRow } from '../trace/trace.ts';
 import {
   type BackendName,
@@ -12,9 +13,8 @@ import {
   type PromptOptions,
   printJson,
   promptArguments,
+  promptOf,
   promptOptions,
-  promptTokens,
-  selectOf,
 } from './model.ts';
 import { runPrompt } from './progress.ts';
 import { commandLine, short, shownPath, table } from './terminal.ts';
@@ -45,22 +45,22 @@ export function traceCommand(): Command {
 
 async function trace(path: string, options: TraceOptions): Promise<void> {
   const model = await openFor(path, options.backend);
-  const tokens = promptTokens(model, options);
-  const select = selectOf(model, options.select);
-  const { out, json } = options;
+  const prompt = promptOf(model, options);
+  const { select, out, json } = options;
+  const chosen = new NameIndex(model.steps.map(({ name }) => name)).select(select);
   if (out !== undefined) {
     const { writeRunning } = await import('./trace_file.ts');
-    const written = await writeRunning(model, tokens, select, out);
-    if (json) return printJson({ ...written, manifest: model.manifest(tokens) });
+    const written = await writeRunning(model, prompt, select, out);
+    if (json) return printJson(written);
     const { bytes, tensors, values } = written;
     const what = `${tensors} tensors${values === tensors ? '' : `, ${values} of them with values`}`;
     process.stdout.write(`Wrote ${out}: ${what}, ${prettyBytes(bytes)}.\n${howToRead(out)}\n`);
     return;
   }
-  const run = await runPrompt(model.start(tokens, { select: 'none' }));
-  const rows = run.trace.select(select);
+  const run = await runPrompt(model.start(prompt.tokens, { ...prompt.origin, select: 'none' }));
+  const rows = run.trace.entries.filter(({ name }) => chosen.has(name));
   if (json) return printJson({ manifest: run.trace.manifest, tensors: rows.map(plain) });
-  const more = [...promptArguments(options), '--select', options.select, '--out', join('out', 'trace.arrow')];
+  const more = [...promptArguments(options), '--select', select, '--out', join('out', 'trace.arrow')];
   const next = `Values too: ${commandLine('trace', shownPath(path), ...more)}`;
   process.stdout.write(`${statisticsTable(rows)}\n\n${next}\n`);
 }

@@ -9,6 +9,8 @@ import type { Run } from '../index.ts';
 import { freeSpace, writeArrowFile } from '../node/arrow_file.ts';
 import { cannotWrite } from '../node/whole_file.ts';
 import { arrowBytes } from '../trace/arrow_writer.ts';
+import type { Manifest } from '../trace/trace.ts';
+import type { Prompt } from './model.ts';
 import { runPrompt, withNote } from './progress.ts';
 import { exitOnSignals } from './signals.ts';
 
@@ -21,6 +23,7 @@ export interface Written {
   readonly tensors: number;
   /** How many of them with their values. */
   readonly values: number;
+  readonly manifest: Manifest;
 }
 
 /** Writes what a finished run keeps. */
@@ -29,31 +32,35 @@ export async function writeFinished(run: Run, path: string): Promise<Written> {
   const kept = entries.filter(({ hasValues }) => hasValues);
   const numbers = kept.reduce((sum, { shape }) => sum + sizeOf(shape), 0);
   await prepare(run.model, path, entries.length, numbers);
-  return { path, bytes: await run.trace.writeArrow(path), tensors: entries.length, values: kept.length };
+  const { manifest } = run.trace;
+  return { path, bytes: await run.trace.writeArrow(path), tensors: entries.length, values: kept.length, manifest };
 }
 
 /** Runs a prompt and streams its trace into a file; memory holds a layer. */
 export async function writeRunning(
   model: Model,
-  tokens: readonly number[],
-  select: readonly string[],
+  { tokens, origin }: Prompt,
+  select: string,
   path: string,
 ): Promise<Written> {
   model.checkTokens(tokens);
   const size = model.traceSize(tokens, select);
   await prepare(model, path, size.tensors, size.values);
   let values = 0;
-  const bytes = await writeArrowFile(path, model.manifest(tokens), async (sink) => {
-    const counting: RowSink = {
-      append(row, data) {
-        if (data) values++;
-        return sink.append(row, data);
-      },
-    };
-    const run = await runPrompt(model.start(tokens, { select, sink: counting }));
-    return run.trace.end;
+  let file: RowSink | undefined;
+  const sink: RowSink = {
+    async append(row, data) {
+      if (data) values++;
+      await file?.append(row, data);
+    },
+  };
+  const run = model.start(tokens, { ...origin, select, sink });
+  const { manifest } = run.trace;
+  const bytes = await writeArrowFile(path, manifest, async (writer) => {
+    file = writer;
+    return (await runPrompt(run)).trace.end;
   });
-  return { path, bytes, tensors: size.tensors, values };
+  return { path, bytes, tensors: size.tensors, values, manifest };
 }
 
 /** What to do before the first byte; after it, a signal takes the half file with it. */

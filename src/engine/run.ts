@@ -196,7 +196,7 @@ export class Run {
       throw new UsageError(`Cannot generate ${n} tokens: how many must be a whole number, 0 or more`);
     }
     return this.#exclusive(async () => {
-      const sampler = new Sampler(options);
+      const sampler = new Sampler(options, this.sampled.length);
       const { nCtx } = this.model.config;
       if (n > 0 && this.#tokens.length >= nCtx) {
         throw new UsageError(

@@ -54,7 +54,8 @@ export class Sampler {
   readonly options: Required<SamplerOptions>;
   readonly #random: () => number;
 
-  constructor(options: SamplerOptions = {}) {
+  /** `drawn` tokens were drawn with this seed before: their random numbers are not used again. */
+  constructor(options: SamplerOptions = {}, drawn = 0) {
     this.options = checked({
       temperature: 0,
       topK: 0,
@@ -67,6 +68,7 @@ export class Sampler {
       ...options,
     });
     this.#random = mulberry32(this.options.seed);
+    for (let i = 0; i < drawn; i++) this.#random();
   }
 
   /** Draws the token that follows `history`, given its logits `[vocab]`. */

@@ -1,5 +1,5 @@
-import { execFileSync } from 'node:child_process';
-import { existsSync, rmSync } from 'node:fs';
+import { execFileSync, spawnSync } from 'node:child_process';
+import { rmSync } from 'node:fs';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { readArrow } from '../../src/node/index.ts';
 import { version } from '../../src/version.ts';
@@ -108,6 +108,8 @@ describe('layerscope trace', () => {
     const { manifest } = await json('trace', model, '--chat', 'ba be', '--select', 'embd');
     expect(manifest.pieces.join('')).toBe('<s> user: ba be\nassistant:'.replace('\n', '<0x0A>'));
     expect(manifest.bos).toBe(true);
+    expect(manifest.prompt).toBe('ba be');
+    expect(manifest.template).toBeTruthy();
   });
 
   test('--no-bos leaves BOS out', async () => {
@@ -243,15 +245,15 @@ describe('at a terminal', () => {
   /** Runs the command in a pseudo-terminal of 80 columns (util-linux' script). */
   function atTerminal(command: string, more: Record<string, string> = {}): string {
     return execFileSync('script', ['-qec', `stty cols 80; "$NODE" "$CLI" ${command}`, '/dev/null'], {
-      env: { ...process.env, ...env, NODE: process.execPath, CLI, MODEL: model, ...more },
+      env: { ...process.env, ...env, TERM: 'xterm', NODE: process.execPath, CLI, MODEL: model, ...more },
       cwd: place.folder,
       encoding: 'utf8',
     });
   }
-  const hasScript = process.platform === 'linux' && existsSync('/usr/bin/script');
+  const hasScript = spawnSync('script', ['-qec', 'true', '/dev/null']).status === 0;
 
   test('the drawn text is bold unless NO_COLOR is set, and the layers fit in 80 columns', (context) => {
-    have(context, hasScript ? true : undefined, 'script(1) of util-linux is not on this machine');
+    have(context, hasScript ? true : undefined, 'script(1) of util-linux makes no pseudo-terminal on this machine');
     const command = 'start "ba be" --model "$MODEL"';
     const page = atTerminal(command);
     expect(page).toContain('\u001b[1m');

@@ -127,6 +127,18 @@ describe.each(backends)('on %s', (backend) => {
     expect(run.tokens).toEqual(drawn);
   });
 
+  test('tokens drawn one by one are those drawn at once, and again after going back', async () => {
+    const model = await openRandom(backend);
+    const options = { temperature: 1.5, seed: 4, stopAtEnd: false };
+    const atOnce = await model.start(TOKENS).generate(5, options);
+    const oneByOne = model.start(TOKENS);
+    for (let i = 0; i < 5; i++) await oneByOne.generate(1, options);
+    expect(oneByOne.tokens).toEqual(atOnce.tokens);
+    await oneByOne.back('l_out-2', { pass: 1 });
+    await oneByOne.generate(4, options);
+    expect(oneByOne.tokens).toEqual(atOnce.tokens);
+  });
+
   test('select keeps values by glob, statistics stay for all, and a tensor not kept names the cure', async () => {
     const run = await (await openRandom(backend)).start(TOKENS, { select: 'blocks.*.hook_resid_post' }).generate(2);
     const kept = run.trace.entries.filter(({ pass, hasValues }) => pass === 0 && hasValues).map(({ name }) => name);
