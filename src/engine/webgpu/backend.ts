@@ -11,7 +11,7 @@ import type { Backend, ExecuteRequest, Observed, Output, PassState, Session } fr
 import { planWork } from '../plan.ts';
 import { outputShapes } from '../shapes.ts';
 import type { WeightSource } from '../weight_store.ts';
-import { Calls } from './calls.ts';
+import { Calls, type PreparedWork } from './calls.ts';
 import { deviceTraits } from './device_traits.ts';
 import { DeviceHealth } from './health.ts';
 import { KvCache } from './kv_cache.ts';
@@ -19,7 +19,7 @@ import { KernelLinker } from './link.ts';
 import { Outputs, type PassRecord, type Placed } from './outputs.ts';
 import { DeviceWeights } from './resident.ts';
 import type { WebgpuContext } from './run_op.ts';
-import { DeviceStatistics } from './statistics.ts';
+import { DeviceStatistics, type StatisticsReadback } from './statistics.ts';
 
 /** The most tokens a pass may have where memory does not set a lower bound. */
 const MAX_PASS_TOKENS = 512;
@@ -72,6 +72,12 @@ interface Shared {
   readonly source: WeightSource;
 }
 
+/** What was submitted: whose statistics come, in order, and how to read them. */
+interface Submitted {
+  readonly watched: readonly string[];
+  readonly readback: StatisticsReadback | null;
+}
+
 class WebgpuSession implements Session {
   readonly #shared: Shared;
   readonly #device: GPUDevice;
@@ -116,12 +122,40 @@ class WebgpuSession implements Session {
     return record;
   }
 
-  /** Encodes and submits steps from … to-1 at once, and waits only where somebody wants statistics or progress. */
+  /** Runs steps from … to-1 in one submit, and waits only where somebody wants statistics or progress. */
   async #run(record: PassRecord, from: number, to: number, observed: Observed, isWatched: boolean): Promise<void> {
-    this.#shared.health.check();
+    const { health, gpu } = this.#shared;
+    health.check();
     const prepared = await this.#calls.prepare(record, planWork(record.steps, from, to, observed));
     await this.#statistics.prepare();
     this.#device.pushErrorScope('out-of-memory');
+    let submitted: Submitted;
+    let memory: Promise<GPUError | null>;
+    try {
+      submitted = this.#submit(record, to, prepared, observed);
+    } finally {
+      memory = this.#device.popErrorScope();
+    }
+    const { watched, readback } = submitted;
+    if (readback) {
+      const map = (buffer: GPUBuffer, size: number) => gpu.settle(buffer.mapAsync(GPUMapMode.READ, 0, size));
+      const statistics = await readback.read(map);
+      for (const [i, name] of watched.entries()) record.statistics.set(name, statistics[i]!);
+    } else if (isWatched) {
+      await gpu.settle(this.#device.queue.onSubmittedWorkDone());
+    }
+    const error = await memory;
+    if (error) {
+      throw new DeviceError(
+        `Cannot run steps ${record.steps[from]?.name} to ${record.steps[to - 1]?.name}: the GPU's memory is full ` +
+          `(${error.message}); use a shorter prompt, or a smaller budget`,
+      );
+    }
+    health.check();
+  }
+
+  /** Encodes and submits what was prepared, segment by segment. */
+  #submit(record: PassRecord, to: number, prepared: readonly PreparedWork[], observed: Observed): Submitted {
     const encoder = this.#device.createCommandEncoder();
     const watched: string[] = [];
     for (const [index, segment] of record.segments.entries()) {
@@ -132,34 +166,13 @@ class WebgpuSession implements Session {
       watched.push(...this.#encodeStatistics(encoder, record, names));
       this.#outputs.retire(record, to >= segment.to ? index + 1 : index, observed, encoder);
     }
-    const { settle } = this.#shared.gpu;
     const readback = watched.length > 0 ? this.#statistics.collect(encoder) : null;
     this.#calls.writeUniforms();
     this.#device.queue.submit([encoder.finish()]);
-    const memory = this.#device.popErrorScope();
-    if (readback) {
-      const map = (buffer: GPUBuffer, size: number) => settle(buffer.mapAsync(GPUMapMode.READ, 0, size));
-      const statistics = await readback.read(map);
-      for (const [i, name] of watched.entries()) record.statistics.set(name, statistics[i]!);
-    } else if (isWatched) {
-      await settle(this.#device.queue.onSubmittedWorkDone());
-    }
-    const error = await memory;
-    if (error) {
-      throw new DeviceError(
-        `Cannot run steps ${record.steps[from]?.name} to ${record.steps[to - 1]?.name}: the GPU's memory is full ` +
-          `(${error.message}); use a shorter prompt, or a smaller budget`,
-      );
-    }
-    this.#shared.health.check();
+    return { watched, readback };
   }
 
-  #encode(
-    encoder: GPUCommandEncoder,
-    record: PassRecord,
-    segment: number,
-    prepared: Awaited<ReturnType<Calls['prepare']>>,
-  ): void {
+  #encode(encoder: GPUCommandEncoder, record: PassRecord, segment: number, prepared: readonly PreparedWork[]): void {
     const cache = (slot: string) => this.#cache.buffer(slot, record.shapes.get(slot)!);
     let pass: GPUComputePassEncoder | null = null;
     for (const item of prepared) {

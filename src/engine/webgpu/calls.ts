@@ -217,7 +217,7 @@ export class Calls {
   }
 }
 
-export function placedPiece({ page, region }: Placed): BoundPiece {
+function placedPiece({ page, region }: Placed): BoundPiece {
   return { buffer: page.buffer, offset: region.offset, size: region.bytes };
 }
 
