@@ -48,12 +48,13 @@ const SOURCES_FORMAT = '$(REPO_URI) $(CODENAME)';
  * The text of a sources entry for a backports suite, on the mirror this machine takes its release from.
  * @param {string} suite for instance bookworm-backports
  * @param {readonly { uri: string, codename: string }[]} sources
- * @returns {string | undefined} undefined where it is there already
+ * @returns {string | undefined} undefined where it is there already, or no mirror of the release is known
  */
 export function missingEntry(suite, sources) {
   if (sources.some(({ codename }) => codename === suite)) return undefined;
   const release = suite.replace(/-backports$/, '');
-  const mirror = sources.find(({ codename }) => codename === release)?.uri ?? 'http://deb.debian.org/debian/';
+  const mirror = sources.find(({ codename }) => codename === release)?.uri;
+  if (mirror === undefined) return undefined;
   return [
     "# Added by Layerscope's set-up, for a newer Mesa Vulkan driver. It may be deleted.",
     'Types: deb',
