@@ -2,6 +2,7 @@
 import { Command } from 'commander';
 import prettyBytes from 'pretty-bytes';
 import type { Model } from '../engine/model.ts';
+import { sizeOf } from '../ops/shape.ts';
 import { jsonOption, MODEL_ARGUMENT, openModel, printJson } from './model.ts';
 import { commandLine, shownPath, table, visible } from './terminal.ts';
 
@@ -22,8 +23,7 @@ export function infoCommand(): Command {
 
 const tensorsOf = ({ gguf }: Model) => [...gguf.tensors.values()];
 
-const parametersOf = (model: Model) =>
-  tensorsOf(model).reduce((sum, { shape }) => sum + shape.reduce((product, n) => product * n, 1), 0);
+const parametersOf = (model: Model) => tensorsOf(model).reduce((sum, { shape }) => sum + sizeOf(shape), 0);
 
 const nameOf = ({ gguf }: Model) => {
   const name = gguf.metadata.get('general.name');

@@ -2,7 +2,6 @@
 import { join } from 'node:path';
 import { Command } from 'commander';
 import prettyBytes from 'pretty-bytes';
-import { NameIndex } from '../llama/names.ts';
 import type { TraceRow } from '../trace/trace.ts';
 import {
   type BackendName,
@@ -47,7 +46,7 @@ async function trace(path: string, options: TraceOptions): Promise<void> {
   const model = await openFor(path, options.backend);
   const prompt = promptOf(model, options);
   const { select, out, json } = options;
-  const chosen = new NameIndex(model.steps.map(({ name }) => name)).select(select);
+  const chosen = model.names.select(select);
   if (out !== undefined) {
     const { writeRunning } = await import('./trace_file.ts');
     const written = await writeRunning(model, prompt, select, out);

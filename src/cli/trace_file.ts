@@ -8,6 +8,7 @@ import { TraceError, UsageError } from '../errors.ts';
 import type { Run } from '../index.ts';
 import { freeSpace, writeArrowFile } from '../node/arrow_file.ts';
 import { cannotWrite } from '../node/whole_file.ts';
+import { sizeOf } from '../ops/shape.ts';
 import { arrowBytes } from '../trace/arrow_writer.ts';
 import type { Manifest } from '../trace/trace.ts';
 import type { Prompt } from './model.ts';
@@ -95,8 +96,4 @@ async function mustNotBeModel(model: Model, path: string): Promise<void> {
   if (ours && theirs && ours.ino === theirs.ino && ours.dev === theirs.dev) {
     throw new UsageError(`Cannot write ${path}: it is the model itself; give --out another name`);
   }
-}
-
-function sizeOf(shape: readonly number[]): number {
-  return shape.reduce((product, size) => product * size, 1);
 }

@@ -85,6 +85,7 @@ export class Model {
   /** Every step of a pass, in order. */
   readonly steps: readonly Step[];
   readonly #parts: ModelParts;
+  #names: NameIndex | null = null;
   readonly #made: Date;
 
   constructor(parts: ModelParts) {
@@ -93,6 +94,12 @@ export class Model {
     this.config = parts.config;
     this.tokenizer = parts.tokenizer;
     this.steps = parts.steps;
+  }
+
+  /** The steps' names with their aliases. */
+  get names(): NameIndex {
+    this.#names ??= new NameIndex(this.steps.map(({ name }) => name));
+    return this.#names;
   }
 
   /** The file's name as it was opened. */
@@ -158,7 +165,7 @@ export class Model {
     inputs: Readonly<Record<string, Tensor | readonly number[]>>,
     { backend = this.backend.name }: OpenOptions = {},
   ): Promise<Tensor> {
-    const ours = new NameIndex(this.steps.map((known) => known.name)).resolve(name, 'run');
+    const ours = this.names.resolve(name, 'run');
     const step = this.steps.find((known) => known.name === ours)!;
     const op = opOf(step);
     const weights: Record<string, OpWeight> = {};
@@ -192,7 +199,7 @@ export class Model {
     tokens: readonly number[],
     select: string | readonly string[] = 'all',
   ): { tensors: number; values: number } {
-    const chosen = new NameIndex(this.steps.map(({ name }) => name)).select(select);
+    const chosen = this.names.select(select);
     let values = 0;
     let passes = 0;
     const most = this.maxPassTokens(tokens.length);
@@ -237,7 +244,7 @@ export class Model {
   /** What makes an experiment this one and no other. Holds the file's sha256 once `sha256()` was awaited. */
   manifest(tokens: readonly number[], { prompt, chat, date, plan, ...watched }: Origin = {}): Manifest {
     const { backend, transforms, gguf } = this.#parts;
-    const observed = () => observedBy(new NameIndex(this.steps.map(({ name }) => name)), watched);
+    const observed = () => observedBy(this.names, watched);
     const sha256 = digests.get(gguf.source);
     const types = new Set([...gguf.tensors.values()].map(({ type }) => type));
     return {

@@ -3,7 +3,8 @@
  * and continued token by token; the passes it makes over its tokens are numbered from 0.
  */
 import { InterruptedError, StepError, UsageError } from '../errors.ts';
-import { NameIndex } from '../llama/names.ts';
+import type { NameIndex } from '../llama/names.ts';
+import { sizeOf } from '../ops/shape.ts';
 import type { Step } from '../ops/step.ts';
 import { Tensor } from '../trace/tensor.ts';
 import type { PassChoice, Trace } from '../trace/trace.ts';
@@ -89,7 +90,7 @@ export class Run {
     this.#promptLength = tokens.length;
     this.#session = session;
     this.#options = options;
-    this.#names = new NameIndex(this.steps.map(({ name }) => name));
+    this.#names = model.names;
     this.#observed = observedBy(this.#names, options);
     this.#trace = new RunTrace(this, session, this.#names, this.#observed, options);
   }
@@ -174,7 +175,7 @@ export class Run {
       }
       if (!this.#session.has(pass.index, step.name)) throw this.#notKept(`replace ${step.name}`, step.name);
       const data = tensor instanceof Tensor ? tensor.data : Float32Array.from(tensor);
-      const size = shape.reduce((product, n) => product * n, 1);
+      const size = sizeOf(shape);
       if (data.length !== size) {
         throw new StepError(
           `Cannot replace ${step.name}: the new value has ${data.length} numbers; its shape is [${shape.join(', ')}], ${size} numbers`,

@@ -23,6 +23,8 @@ export class RunTrace implements Trace {
   readonly #observed: Observed;
   #origin: Origin;
   #rows: TraceRow[] = [];
+  /** Indexes the rows as they are added; begun anew where some were taken back. */
+  #index: RowTrace | null = null;
   #flushed = 0;
 
   constructor(run: Run, session: Session, names: NameIndex, observed: Observed, origin: Origin) {
@@ -116,6 +118,7 @@ export class RunTrace implements Trace {
   rewind(pass: number, cursor: number): void {
     const isGone = this.#isFrom(pass, cursor);
     this.#rows = this.#rows.filter((row) => !isGone(row));
+    this.#index = null;
   }
 
   /** Whether a row is of step `from` of a pass, or of a later one. */
@@ -125,12 +128,13 @@ export class RunTrace implements Trace {
   }
 
   get #view(): RowTrace {
-    return new RowTrace({
+    this.#index ??= new RowTrace({
       manifest: {},
       entries: this.#rows,
       values: (row) => this.values(row),
       source: `the run of ${this.#run.model.name}`,
     });
+    return this.#index;
   }
 
   async #send(row: TraceRow, sink: RowSink): Promise<void> {

@@ -5,6 +5,7 @@
 import { StepError } from '../errors.ts';
 import { type BlockTypeName, blockTypes } from '../gguf/blocks/index.ts';
 import type { GgufFile, TensorInfo } from '../gguf/reader.ts';
+import { rowsOf } from '../ops/shape.ts';
 import type { OpWeight } from './run_op.ts';
 
 export interface WeightInfo {
@@ -45,7 +46,7 @@ export async function hostWeight(source: WeightSource, name: string): Promise<Op
     throw new StepError(`Cannot read weight ${name}: ${source.file} has no tensor of that name`, { tensor: name });
   const type = blockTypes[info.type];
   const columns = info.shape.at(-1) ?? 1;
-  const nRows = info.shape.slice(0, -1).reduce((product, size) => product * size, 1);
+  const nRows = rowsOf(info.shape);
   const bytes = await source.readRows(name, 0, nRows);
   const rowBytes = (columns / type.size) * type.bytes;
   return {

@@ -16,6 +16,7 @@
 import { DeviceError } from '../../errors.ts';
 import { type BlockType, type BlockTypeName, blockTypes, type Plane } from '../../gguf/blocks/index.ts';
 import type { DeviceWeight, Storage } from '../../ops/op.ts';
+import { rowsOf } from '../../ops/shape.ts';
 import type { Gpu } from '../../platform.ts';
 import type { Bound } from './bound.ts';
 import { maxTexelBytes, texelMemory, writeTexels } from './texels.ts';
@@ -98,7 +99,7 @@ export async function uploadWeight(
 ): Promise<UploadedWeight> {
   if (weight.shape.length === 1) return uploadVector(device, weight, readRows);
   const columns = weight.shape.at(-1) ?? 1;
-  const rows = weight.shape.slice(0, -1).reduce((product, size) => product * size, 1);
+  const rows = rowsOf(weight.shape);
   const packed = packedRows(blockTypes[weight.type], columns);
   const { storage = 'buffer' } = options;
   const maxBytes = options.maxChunkBytes ?? maxBytesOf(storage, device, ROWS * packed.deviceBytes);
