@@ -2,7 +2,8 @@
  * The second stage of compiling a cell: an ES module becomes the body of `async function (exports, require, __cell)`, as tslab
  * runs it, with four changes that a notebook needs.
  *
- * - `await x` and `for await` pass through `__cell`, so that a loop of awaits can be interrupted and output knows its cell.
+ * - `await x`, `for await` and `catch` pass through `__cell`, so that a loop of awaits can be interrupted and output knows its
+ *   cell.
  * - `import(x)` passes through `__cell`, so that it resolves from the cell's folder and finds local .ts files.
  * - A variable that is declared with `let` or `var` lives in `exports` alone, so that functions of one cell see what a later
  *   cell assigns.
@@ -71,8 +72,8 @@ function importsInto(imports: string[]): Transformer {
 }
 
 /**
- * `await x` becomes `__cell.resume(__cell.current, await x)`, `for await (… of x)` goes over `__cell.each(x)`, and `import(x)`
- * becomes `__cell.import(x)`.
+ * `await x` becomes `__cell.resume(__cell.current, await x)`, `for await (… of x)` goes over `__cell.each(x)`, `import(x)`
+ * becomes `__cell.import(x)`, and what is caught passes `__cell.caught(__cell.current)`: an await that fails resumes nowhere else.
  */
 const guarded: Transformer = (context) => (file) => {
   const { factory } = context;
@@ -85,6 +86,11 @@ const guarded: Transformer = (context) => (file) => {
     if (ts.isForOfStatement(inner) && inner.awaitModifier) {
       const each = call('each', [inner.expression]);
       return factory.updateForOfStatement(inner, inner.awaitModifier, inner.initializer, each, inner.statement);
+    }
+    if (ts.isCatchClause(inner)) {
+      const check = factory.createExpressionStatement(call('caught', [member('current')]));
+      const block = factory.updateBlock(inner.block, [check, ...inner.block.statements]);
+      return factory.updateCatchClause(inner, inner.variableDeclaration, block);
     }
     if (ts.isCallExpression(inner) && inner.expression.kind === ts.SyntaxKind.ImportKeyword) {
       return ts.setTextRange(call('import', [...inner.arguments]), node);

@@ -7,6 +7,7 @@ import { Worker } from 'node:worker_threads';
 import type { Shown } from '../cells.ts';
 import { bundleOf } from '../display/bundle.ts';
 import { createDisplay } from '../display/display.ts';
+import { Interruption } from './interruption.ts';
 import { type Exports, Modules } from './modules.ts';
 import { type CellScope, carryThroughTimers, currentCell, Interrupted, leaveTo } from './scope.ts';
 import { cellScript, mapStacks, rememberCell } from './stack.ts';
@@ -21,6 +22,7 @@ interface Running extends CellScope {
 }
 
 const [session = ''] = process.argv.slice(2);
+const interruption = new Interruption();
 const stdio = new Stdio(session);
 stdio.install();
 mapStacks();
@@ -41,6 +43,7 @@ let running: Running | null = null;
 async function run({ id, count, code, map, imports, files, result }: RunCell): Promise<void> {
   const cell = start(id, count);
   running = cell;
+  interruption.reset();
   stdio.begin(cell);
   leaveTo(cell);
   rememberCell(id, count, map);
@@ -71,7 +74,9 @@ function start(id: number, count: number): Running {
     };
   });
   interrupted.catch(() => {});
-  return { id, count, signal: controller.signal, interrupted, interrupt };
+  const { signal } = controller;
+  const isInterrupted = () => signal.aborted || (running?.id === id && interruption.isAsked);
+  return { id, count, signal, isInterrupted, interrupted, interrupt };
 }
 
 async function shownResult(name: string): Promise<Shown | null> {
@@ -112,6 +117,7 @@ process.on('message', (message: ToExecutor) => {
       void run(message);
       return;
     case 'interrupt':
+      interruption.notice();
       running?.interrupt();
       stdio.atOnce({ type: 'interrupted' });
       return;
@@ -120,5 +126,5 @@ process.on('message', (message: ToExecutor) => {
   }
 });
 
-new Worker(new URL('./watchdog.js', import.meta.url)).unref();
+new Worker(new URL('./watchdog.js', import.meta.url), { workerData: interruption.buffer }).unref();
 stdio.atOnce({ type: 'ready' });

@@ -16,6 +16,7 @@ export type Exports = Record<string, unknown>;
 interface Runtime {
   readonly current: CellScope | null;
   resume<T>(cell: CellScope | null, value: T): T;
+  caught(cell: CellScope | null): void;
   each<T>(items: AsyncIterable<T> | Iterable<T>): AsyncIterable<T>;
   import(specifier: unknown): Promise<unknown>;
   define(exports: Exports, name: string, descriptor: PropertyDescriptor): void;
@@ -125,6 +126,7 @@ export class Modules {
         enter(cell);
         return value;
       },
+      caught: enter,
       each: interruptible,
       import: async (specifier) => {
         const name = String(specifier);
@@ -181,7 +183,7 @@ function setOnFile(exports: Exports, name: string, descriptor: PropertyDescripto
 async function* interruptible<T>(items: AsyncIterable<T> | Iterable<T>): AsyncGenerator<T> {
   const cell = currentCell();
   for await (const item of items) {
-    if (cell?.signal.aborted) throw new Interrupted();
+    if (cell?.isInterrupted()) throw new Interrupted();
     yield item;
     enter(cell);
   }

@@ -9,8 +9,10 @@
 export interface CellScope {
   readonly id: number;
   readonly count: number;
-  /** Aborted by an interrupt. */
+  /** Aborted by an interrupt, when the thread turns to it. */
   readonly signal: AbortSignal;
+  /** True from the moment of an interrupt, also while the thread never turns to it. */
+  isInterrupted(): boolean;
 }
 
 /** The cell was stopped by its user. */
@@ -31,7 +33,7 @@ export function currentCell(): CellScope | null {
 /** What runs from here on belongs to this cell. Throws where the cell was interrupted. */
 export function enter(cell: CellScope | null): void {
   current = cell;
-  if (cell?.signal.aborted) throw new Interrupted();
+  if (cell?.isInterrupted()) throw new Interrupted();
 }
 
 /** The same, for what must run even so. */
@@ -55,7 +57,7 @@ export function carryThroughTimers(onError: (error: unknown) => void): void {
       const cell = current;
       const run = (args: unknown[]) => {
         const before = current;
-        if (cell?.signal.aborted) return undefined;
+        if (cell?.isInterrupted()) return undefined;
         current = cell;
         try {
           return (callback as Callback)(...args);

@@ -1,7 +1,7 @@
 /**
  * How supervisor and executor talk.
  *
- * To the executor: `ToExecutor`, by Node's IPC; and any byte on descriptor WATCHDOG, which ends the JavaScript that runs.
+ * To the executor: `ToExecutor`, by Node's IPC; and the bytes ASK and END on descriptor WATCHDOG, see watchdog.ts.
  * From it: text on stdout and stderr, and one JSON `FromExecutor` a line on descriptor MESSAGES, all written at once and in
  * order. Marks in the two streams say which cell the text after them belongs to, and where streams and messages meet: what
  * native code and child processes print takes the same way, so it falls into its place.
@@ -11,6 +11,9 @@ import type { CompiledCell } from '../compiler/cell_compiler.ts';
 
 export const WATCHDOG = 4;
 export const MESSAGES = 5;
+
+export const ASK = '?';
+export const END = '!';
 
 export interface RunCell extends Omit<CompiledCell, 'declarations'> {
   readonly type: 'run';
@@ -46,14 +49,14 @@ export type Mark =
   | { readonly type: 'message'; readonly count: number };
 
 /** A control string (ECMA-48's APC), which no terminal shows, with a word of the session that no output can guess. */
-const START = '\u001b_';
-const END = '\u001b\\';
+const MARK_START = '\u001b_';
+const MARK_END = '\u001b\\';
 
 const LETTERS = { cell: 'c', meet: 'b', message: 'm' } as const;
 
 export function markText(session: string, mark: Mark): string {
   const value = mark.type === 'cell' ? (mark.id ?? '') : mark.count;
-  return `${START}${session}${LETTERS[mark.type]}${value}${END}`;
+  return `${MARK_START}${session}${LETTERS[mark.type]}${value}${MARK_END}`;
 }
 
 /** Cuts one stream into text and marks, however it was cut into chunks. */
@@ -62,7 +65,7 @@ export class MarkReader {
   #rest = '';
 
   constructor(session: string) {
-    this.#start = START + session;
+    this.#start = MARK_START + session;
   }
 
   read(chunk: string): (string | Mark)[] {
@@ -70,7 +73,7 @@ export class MarkReader {
     let text = this.#rest + chunk;
     for (;;) {
       const start = text.indexOf(this.#start);
-      const end = start < 0 ? -1 : text.indexOf(END, start);
+      const end = start < 0 ? -1 : text.indexOf(MARK_END, start);
       if (end < 0) {
         const cut = start < 0 ? text.length - beginningAtEnd(text, this.#start) : start;
         if (cut > 0) parts.push(text.slice(0, cut));
@@ -80,7 +83,7 @@ export class MarkReader {
       if (start > 0) parts.push(text.slice(0, start));
       const mark = markOf(text.slice(start + this.#start.length, end));
       if (mark) parts.push(mark);
-      text = text.slice(end + END.length);
+      text = text.slice(end + MARK_END.length);
     }
   }
 

@@ -3,7 +3,7 @@ import { type ChildProcess, fork } from 'node:child_process';
 import { randomBytes } from 'node:crypto';
 import type { Readable, Writable } from 'node:stream';
 import { fileURLToPath } from 'node:url';
-import { type FromExecutor, MESSAGES, type RunCell, type ToExecutor, WATCHDOG } from '../executor/wire.ts';
+import { ASK, END, type FromExecutor, MESSAGES, type RunCell, type ToExecutor, WATCHDOG } from '../executor/wire.ts';
 import { OrderedOutput, type StreamName } from './ordered_output.ts';
 
 export interface ExecutorEvents {
@@ -22,9 +22,11 @@ export type Interruption =
   /** Native code runs that nothing can stop. */
   | 'blocked';
 
-/** How long an executor may take to notice an interrupt before its JavaScript is ended, and how often that is tried. */
-const NOTICE_MS = 150;
-const ATTEMPTS = 10;
+/** How long an executor may take to notice an interrupt before its JavaScript is ended. */
+const NOTICE_MS = 120;
+/** Not every attempt takes: where V8 is inside Node's own callbacks, the end is swallowed. So it is tried again, so often. */
+const ATTEMPT_MS = 100;
+const ATTEMPTS = 20;
 /** How long after its death an executor's output is waited for. */
 const LAST_WORDS_MS = 500;
 
@@ -70,12 +72,14 @@ export class Executor {
 
   /** First asks; then ends whatever JavaScript runs. */
   async interrupt(): Promise<Interruption> {
-    const asked = this.#notice();
+    const asked = this.#notice(NOTICE_MS);
+    const watchdog = this.#child.stdio[WATCHDOG] as Writable;
+    watchdog.write(ASK);
     this.#send({ type: 'interrupt' });
     if (await asked) return 'noticed';
     for (let attempt = 0; attempt < ATTEMPTS && !this.#isKilled; attempt++) {
-      const ended = this.#notice();
-      (this.#child.stdio[WATCHDOG] as Writable).write('!');
+      const ended = this.#notice(ATTEMPT_MS);
+      watchdog.write(END);
       if (await ended) return 'terminated';
     }
     return 'blocked';
@@ -86,9 +90,9 @@ export class Executor {
     this.#child.kill('SIGKILL');
   }
 
-  #notice(): Promise<boolean> {
+  #notice(within: number): Promise<boolean> {
     return new Promise((resolve) => {
-      const timer = setTimeout(() => resolve(false), NOTICE_MS);
+      const timer = setTimeout(() => resolve(false), within);
       this.#noticed = () => {
         clearTimeout(timer);
         resolve(true);

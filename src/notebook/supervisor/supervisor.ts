@@ -26,6 +26,10 @@ interface RunningCell {
   done(error: ErrorOutput | null): void;
 }
 
+/** How long after it noticed an interrupt an executor may take to report that the cell has ended. */
+const REPORT_MS = 1000;
+const INTERRUPTED = 'the cell was interrupted; variables are as it left them';
+
 /** The prelude's count; cells begin at 1. */
 const PRELUDE = 0;
 
@@ -113,7 +117,12 @@ export class Supervisor implements Cells {
     this.#isInterrupted = this.#isExecuting;
     if (!cell || cell.count === PRELUDE) return;
     const how = await this.#executor.interrupt();
-    if (how !== 'blocked' || this.#running !== cell) return;
+    if (how !== 'blocked') {
+      // What ended a loop may have ended what reports its end, too.
+      setTimeout(() => this.#running === cell && cell.done(interruptedError(INTERRUPTED)), REPORT_MS);
+      return;
+    }
+    if (this.#running !== cell) return;
     cell.onOutput({
       type: 'stream',
       name: 'stderr',
