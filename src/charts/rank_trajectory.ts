@@ -1,5 +1,6 @@
 /** How tokens rise and fall: their rank among all tokens if the model stopped after each layer. Needs the logit lens. */
 import { UsageError } from '../errors.ts';
+import { singleToken } from '../tokenizer/single_token.ts';
 import { CATEGORIES, type Chart, chart, rounded } from './chart.ts';
 import { lensLayers, normSaid } from './lens_rows.ts';
 import { idLabels, rowAt, type Source, textOf, tokenLabel, traceOf, type Vocabulary, vocabularyOf } from './source.ts';
@@ -102,14 +103,8 @@ function rankOf(logits: Float32Array, id: number): number {
 
 function idOf(token: number | string, vocabulary: Vocabulary | undefined): number {
   if (typeof token === 'number') return token;
-  if (!vocabulary)
-    throw new UsageError(`Cannot look ${JSON.stringify(token)} up: a trace has no tokenizer; give one, or ids`);
-  const ids = vocabulary.encode(token, { bos: false });
-  if (ids.length === 1) return ids[0] as number;
-  const pieces = ids.map((id) => vocabulary.piece(id)).join('|');
-  throw new UsageError(
-    `Cannot follow ${JSON.stringify(token)}: it is ${ids.length} tokens, ${pieces}; give one that is a single token`,
-  );
+  if (vocabulary) return singleToken(token, vocabulary);
+  throw new UsageError(`Cannot look ${JSON.stringify(token)} up: a trace has no tokenizer; give one, or ids`);
 }
 
 function said(token: string, points: readonly Point[]): string {
