@@ -19,13 +19,13 @@ export interface HeadMap {
 }
 
 /** Pixels of a head; with more heads than `MOST_NUMBERED` in a layer there is no room for the number in it. */
-const [WIDE, NARROW] = [38, 16];
+const [WIDE, NARROW] = [38, 12];
 const MOST_NUMBERED = 16;
 
 export function headMap({ title, unit, domain, isSigned = false, values }: HeadMap): Layers {
   const heads = 1 + values.reduce((most, { head }) => Math.max(most, head), 0);
   const isNumbered = heads <= MOST_NUMBERED;
-  const axis = { labelAngle: 0, labelOverlap: 'greedy', ticks: false, domain: false } as const;
+  const axis = { labelAngle: 0, labelOverlap: 'parity', ticks: false, domain: false } as const;
   const x = { field: 'head', type: 'ordinal', title: 'head', axis } as const;
   const y = { field: 'layer', type: 'ordinal', title: 'layer', axis } as const;
   const tooltip = [

@@ -18,6 +18,8 @@ export interface LogitLensOptions {
 /** Columns with room for a token, and columns at all. */
 const MOST_NAMED = 20;
 const MOST_COLUMNS = 300;
+/** Pixels of a column with a token, and of the others together. */
+const [NAMED_WIDTH, WIDEST_CHART] = [60, 1200];
 /** Letters that a cell has room for. */
 const MOST_LETTERS = 8;
 
@@ -179,12 +181,12 @@ function table(cells: readonly Cell[], isNamed: boolean): TopLevelSpec {
     encoding: { ...text, color, text: { field: 'numbers', type: 'nominal' } },
   };
   return {
-    width: { step: isNamed ? 60 : 10 },
+    width: { step: isNamed ? NAMED_WIDTH : Math.min(10, Math.floor(WIDEST_CHART / columns.length)) },
     height: { step: isNamed ? 32 : 16 },
     data: { values: [...cells] },
     layer: [
       {
-        mark: { type: 'rect', aria: false, stroke: 'white' },
+        mark: { type: 'rect', aria: false, ...(isNamed ? { stroke: 'white' } : {}) },
         encoding: {
           ...text,
           color: {

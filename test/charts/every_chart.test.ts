@@ -132,7 +132,7 @@ describe('without what it draws', () => {
     const model = await openRandom('reference');
     const run = await model.start([1, 40, 77]).layer(0);
     expect(unitsIn(await charts.rmsGrowth(run))[0]).toBeDefined();
-    expect((await charts.attentionGrid(run)).title).toMatchObject({ text: 'Where the 4 heads of 1 layers look' });
+    expect((await charts.attentionGrid(run)).title).toMatchObject({ text: 'Where the 4 heads of layer 0 look' });
     await expect(charts.attention(run, { layer: 1, head: 0 })).rejects.toThrow("run.to('kq_soft_max-1')");
     await expect(charts.topK(run)).rejects.toThrow("run.to('result_output')");
     await run.toEnd();
