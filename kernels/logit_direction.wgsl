@@ -5,7 +5,8 @@
 //   y       [1, column]    f32
 //
 // One dispatch per token: the first has sign 1 and sets y, the second has sign -1 and adds to it. A lane owns one column and
-// unpacks the group that it is in: a row is soon done, and a kernel with one store compiles ten times faster on lavapipe.
+// unpacks the group that it is in: a row is soon done, and what takes long on lavapipe is to compile a kernel of many
+// stores (all tests of this one without a shader cache: 4 s, with a lane for each group 89 s).
 // Source: Elhage et al. 2021, "A Mathematical Framework for Transformer Circuits".
 // use: weight_group
 // use: workgroup_index
