@@ -190,7 +190,7 @@ export class Model {
   /** The same model with other steps; weights and device memory are shared. */
   with(...transforms: readonly Transform[]): Model {
     const steps = transforms.reduce<readonly Step[]>(
-      (list, transform) => transform.apply(list, this.config),
+      (list, transform) => transform.apply(list, this.config, this.tokenizer),
       this.steps,
     );
     return new Model({ ...this.#parts, transforms: [...this.#parts.transforms, ...transforms], steps });
