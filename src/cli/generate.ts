@@ -3,6 +3,7 @@ import { Command, Option } from 'commander';
 import type { Sampled } from '../engine/run.ts';
 import { Sampler, type SamplerOptions, type Stage } from '../engine/sampler.ts';
 import { UsageError } from '../errors.ts';
+import { short, table, visible, visibleLines } from '../notebook/display/plain_text.ts';
 import {
   type BackendName,
   backendOption,
@@ -16,7 +17,6 @@ import {
   promptOptions,
 } from './model.ts';
 import { runPrompt, withBar } from './progress.ts';
-import { short, table, visible, visibleLines } from './terminal.ts';
 
 interface GenerateOptions extends PromptOptions, SamplerOptions {
   readonly n: number;

@@ -2,9 +2,10 @@
 import { Command } from 'commander';
 import prettyBytes from 'pretty-bytes';
 import type { Model } from '../engine/model.ts';
+import { table, visible } from '../notebook/display/plain_text.ts';
 import { sizeOf } from '../ops/shape.ts';
 import { jsonOption, MODEL_ARGUMENT, openModel, printJson } from './model.ts';
-import { commandLine, shownPath, table, visible } from './terminal.ts';
+import { commandLine, shownPath } from './terminal.ts';
 
 export function infoCommand(): Command {
   return new Command('info')

@@ -11,9 +11,10 @@ import type { Model } from '../engine/model.ts';
 import { lens } from '../engine/transforms.ts';
 import { LayerscopeError } from '../errors.ts';
 import type { Run } from '../index.ts';
+import { cut, short, shownWidth, table, visible } from '../notebook/display/plain_text.ts';
 import { type BackendName, backendOption, jsonOption, MODEL_ARGUMENT, openFor, printJson, promptOf } from './model.ts';
 import { withBar } from './progress.ts';
-import { bold, commandLine, cut, percent, short, shownPath, shownWidth, table, visible } from './terminal.ts';
+import { bold, commandLine, percent, shownPath } from './terminal.ts';
 import { howToRead } from './trace.ts';
 import type { Written } from './trace_file.ts';
 

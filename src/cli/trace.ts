@@ -2,6 +2,7 @@
 import { join } from 'node:path';
 import { Command } from 'commander';
 import prettyBytes from 'pretty-bytes';
+import { short, table } from '../notebook/display/plain_text.ts';
 import type { TraceRow } from '../trace/trace.ts';
 import {
   type BackendName,
@@ -16,7 +17,7 @@ import {
   promptOptions,
 } from './model.ts';
 import { runPrompt } from './progress.ts';
-import { commandLine, short, shownPath, table } from './terminal.ts';
+import { commandLine, shownPath } from './terminal.ts';
 
 interface TraceOptions extends PromptOptions {
   readonly select: string;
