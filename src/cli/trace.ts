@@ -2,7 +2,8 @@
 import { join } from 'node:path';
 import { Command } from 'commander';
 import prettyBytes from 'pretty-bytes';
-import { short, table } from '../notebook/display/plain_text.ts';
+import { table } from '../notebook/display/plain_text.ts';
+import { STATISTICS_ALIGN, statisticsTable } from '../notebook/display/trace.ts';
 import type { TraceRow } from '../trace/trace.ts';
 import {
   type BackendName,
@@ -62,7 +63,7 @@ async function trace(path: string, options: TraceOptions): Promise<void> {
   if (json) return printJson({ manifest: run.trace.manifest, tensors: rows.map(plain) });
   const more = [...promptArguments(options), '--select', select, '--out', join('out', 'trace.arrow')];
   const next = `Values too: ${commandLine('trace', shownPath(path), ...more)}`;
-  process.stdout.write(`${statisticsTable(rows)}\n\n${next}\n`);
+  process.stdout.write(`${statisticsText(rows)}\n\n${next}\n`);
 }
 
 /** An Arrow file needs no more than its name, in any of these. */
@@ -74,14 +75,7 @@ function plain({ name, hook, hf, pass, layer, op, shape, dims, statistics }: Tra
   return { name, hook, hf, pass, layer, op, shape, dims, ...statistics };
 }
 
-function statisticsTable(rows: readonly TraceRow[]): string {
-  const hasPasses = rows.some(({ pass }) => pass > 0);
-  const head = ['tensor', 'shape', 'rms', 'mean', 'min', 'max', 'NaN', 'Inf'];
-  const lines = rows.map(({ name, pass, shape, statistics }) => [
-    hasPasses ? `${name} (pass ${pass})` : name,
-    `[${shape.join(', ')}]`,
-    ...[statistics.rms, statistics.mean, statistics.min, statistics.max].map(short),
-    ...[statistics.nanCount, statistics.infCount].map((count) => (count === 0 ? '·' : `${count}`)),
-  ]);
-  return table([head, ...lines], ['left', 'left', ...Array<'right'>(6).fill('right')]);
+function statisticsText(entries: readonly TraceRow[]): string {
+  const { head, rows } = statisticsTable(entries);
+  return table([head, ...rows], STATISTICS_ALIGN);
 }

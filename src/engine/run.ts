@@ -111,6 +111,16 @@ export class Run {
     return this.#evaluated < this.#tokens.length ? this.steps[0]! : null;
   }
 
+  /** The pass under way, or the last one; null before the first. */
+  get pass(): PassState | null {
+    return this.#passes.at(-1) ?? null;
+  }
+
+  /** Values kept now, in bytes, and how many tensors' values were let go to stay within the budget. */
+  get usage(): { readonly bytes: number; readonly dropped: number } {
+    return this.#session.usage();
+  }
+
   get trace(): RunTrace & Trace {
     return this.#trace;
   }
