@@ -103,11 +103,11 @@ interface LayerLook {
 /** Runs the prompt, and looks at each layer as it is done: what is kept of a long prompt's first layers goes at its last. */
 function lookAtLayers(run: Run): Promise<LayerLook[]> {
   const { nLayer } = run.model.config;
-  return withBar('running', async (bar) => {
+  return withBar(async (onProgress) => {
     const layers: LayerLook[] = [];
     for (let layer = 0; layer < nLayer; layer++) {
       await run.layer(layer);
-      bar?.at(layer + 1, nLayer, `layer ${layer}`);
+      onProgress?.({ task: 'running', item: `layer ${layer}`, done: layer + 1, total: nLayer, unit: 'layers' });
       layers.push(await lookAt(run, layer));
     }
     await run.toEnd();

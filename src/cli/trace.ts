@@ -17,7 +17,7 @@ import {
   promptOf,
   promptOptions,
 } from './model.ts';
-import { runPrompt } from './progress.ts';
+import { withBar } from './progress.ts';
 import { commandLine, shownPath } from './terminal.ts';
 
 interface TraceOptions extends PromptOptions {
@@ -58,7 +58,8 @@ async function trace(path: string, options: TraceOptions): Promise<void> {
     process.stdout.write(`Wrote ${out}: ${what}, ${prettyBytes(bytes)}.\n${howToRead(out)}\n`);
     return;
   }
-  const run = await runPrompt(model.start(prompt.tokens, { ...prompt.origin, select: 'none' }));
+  const started = model.start(prompt.tokens, { ...prompt.origin, select: 'none' });
+  const run = await withBar((onProgress) => started.toEnd({ onProgress }));
   const rows = run.trace.entries.filter(({ name }) => chosen.has(name));
   if (json) return printJson({ manifest: run.trace.manifest, tensors: rows.map(plain) });
   const more = [...promptArguments(options), '--select', select, '--out', join('out', 'trace.arrow')];

@@ -2,7 +2,7 @@
  * The WebGPU backend: plans a pass, encodes its kernel calls, and keeps the outputs somebody looks at on the device until
  * they are read. The same code runs in Node and in a browser.
  */
-import { DeviceError, StepError } from '../../errors.ts';
+import { DeviceError, InterruptedError, StepError } from '../../errors.ts';
 import type { Shape } from '../../ops/op.ts';
 import type { Step } from '../../ops/step.ts';
 import type { Gpu, KernelText } from '../../platform.ts';
@@ -11,7 +11,7 @@ import type { Backend, ExecuteRequest, Observed, Output, PassState, Session } fr
 import { planWork } from '../plan.ts';
 import { outputShapes } from '../shapes.ts';
 import type { WeightSource } from '../weight_store.ts';
-import { Calls, type PreparedWork } from './calls.ts';
+import { Calls, type PreparedWork, residentInputs } from './calls.ts';
 import { deviceTraits } from './device_traits.ts';
 import { DeviceHealth } from './health.ts';
 import { KvCache } from './kv_cache.ts';
@@ -102,9 +102,10 @@ class WebgpuSession implements Session {
 
   async #execute(request: ExecuteRequest): Promise<number> {
     const record = this.#outputs.pass(request.pass.index) ?? this.#begin(request);
-    const isWatched = request.signal !== undefined || request.onDone !== undefined;
+    const isWatched = request.stop !== undefined || request.onDone !== undefined;
+    if (isWatched && !(await this.#upload(record, request))) return request.from;
     let done = request.from;
-    while (done < request.to && !request.signal?.aborted) {
+    while (done < request.to && !request.stop?.aborted) {
       const segment = record.segments.find(({ to }) => to > done)!;
       const to = isWatched ? Math.min(segment.to, request.to) : request.to;
       await this.#run(record, done, to, request.observed, isWatched);
@@ -112,6 +113,18 @@ class WebgpuSession implements Session {
       await request.onDone?.(done);
     }
     return done;
+  }
+
+  /** Puts all weights of a request on the device before its first step; false where it was stopped. */
+  async #upload({ steps }: PassRecord, { from, to, observed, stop, onUpload }: ExecuteRequest): Promise<boolean> {
+    const names = planWork(steps, from, to, observed).flatMap((work) => residentInputs(work).map(([, name]) => name));
+    try {
+      await this.#shared.weights.upload(names, { stop, onProgress: onUpload });
+      return true;
+    } catch (error) {
+      if (error instanceof InterruptedError) return false;
+      throw error;
+    }
   }
 
   #begin({ pass, steps, observed }: ExecuteRequest): PassRecord {
