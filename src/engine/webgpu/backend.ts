@@ -17,6 +17,7 @@ import { DeviceHealth } from './health.ts';
 import { KvCache } from './kv_cache.ts';
 import { KernelLinker } from './link.ts';
 import { Outputs, type PassRecord, type Placed } from './outputs.ts';
+import { Pace } from './pace.ts';
 import { DeviceWeights } from './resident.ts';
 import type { WebgpuContext } from './run_op.ts';
 import { DeviceStatistics, type StatisticsReadback } from './statistics.ts';
@@ -85,6 +86,7 @@ class WebgpuSession implements Session {
   readonly #cache: KvCache;
   readonly #calls: Calls;
   readonly #statistics: DeviceStatistics;
+  readonly #pace = new Pace();
 
   constructor(shared: Shared, budget: number) {
     const { gpu, linker, weights } = shared;
@@ -102,16 +104,33 @@ class WebgpuSession implements Session {
 
   async #execute(request: ExecuteRequest): Promise<number> {
     const record = this.#outputs.pass(request.pass.index) ?? this.#begin(request);
-    const isWatched = request.stop !== undefined || request.onDone !== undefined;
-    if (isWatched && !(await this.#upload(record, request))) return request.from;
-    let done = request.from;
-    while (done < request.to && !request.stop?.aborted) {
-      const segment = record.segments.find(({ to }) => to > done)!;
-      const to = isWatched ? Math.min(segment.to, request.to) : request.to;
-      await this.#run(record, done, to, request.observed, isWatched);
-      done = to;
-      await request.onDone?.(done);
+    const { from, to, observed, stop, onDone } = request;
+    if (stop === undefined && onDone === undefined) {
+      await this.#run(record, from, to, observed, false);
+      return to;
     }
+    if (!(await this.#upload(record, request))) return from;
+    let done = from;
+    while (done < to && !stop?.aborted) {
+      const segment = record.segments.find(({ to }) => to > done)!;
+      done = await this.#runWatched(record, { ...request, from: done, to: Math.min(segment.to, to) });
+    }
+    return done;
+  }
+
+  /** Runs steps of one segment in one submit or in several, and waits for each. Gives the first step not done. */
+  async #runWatched(record: PassRecord, request: ExecuteRequest): Promise<number> {
+    const { from, to, observed, stop, onDone } = request;
+    const ends = planWork(record.steps, from, to, observed).map(({ index }) => index + 1);
+    const begun = performance.now();
+    let done = from;
+    for (const end of this.#pace.isWhole(request.pass.nTokens) ? [to] : ends) {
+      if (stop?.aborted) return done;
+      await this.#run(record, done, end, observed, true);
+      done = end;
+      await onDone?.(done);
+    }
+    this.#pace.took(ends.length, performance.now() - begun);
     return done;
   }
 
