@@ -2,7 +2,7 @@
 
 export * as charts from './charts/index.ts';
 export { Model, type OpenOptions, openModelFrom, type StartOptions } from './engine/model.ts';
-export type { GenerateOptions, MoveOptions, Progress, Run, RunOptions, Sampled } from './engine/run.ts';
+export type { GenerateOptions, Run, RunOptions, Sampled } from './engine/run.ts';
 export { type OpCase, runOp } from './engine/run_op.ts';
 export { type Drawn, Sampler, type SamplerOptions, type Stage } from './engine/sampler.ts';
 export { type AttributionOptions, attribution } from './engine/transforms/attribution.ts';
@@ -16,7 +16,7 @@ export { type Aliases, aliasesOf } from './llama/names.ts';
 export { ops } from './ops/index.ts';
 export type { Op, Params, Pass, Shape } from './ops/op.ts';
 export type { Step } from './ops/step.ts';
-export type { ByteSource, Gpu, KernelText, Platform } from './platform.ts';
+export type { ByteSource, Gpu, KernelText, Platform, Progress, Watch } from './platform.ts';
 export { createTokenizer, type Tokenizer } from './tokenizer/tokenizer.ts';
 export { selects } from './trace/select.ts';
 export { type Statistics, statisticsOf } from './trace/statistics.ts';

@@ -30,12 +30,37 @@ export interface Gpu {
   settle<T>(pending: Promise<T>): Promise<T>;
 }
 
+/** How far long work is. */
+export interface Progress {
+  /** What is done: `running`, `drawing tokens`, `uploading weights`, `writing run.arrow`. */
+  readonly task: string;
+  /** What of it was done last: a step, a drawn token, a weight. */
+  readonly item: string;
+  /** How many units are done, of how many; the last call of a task that was not stopped has them equal. */
+  readonly done: number;
+  readonly total: number;
+  /** What is counted, in the plural: `steps`, `tokens`, `bytes`. */
+  readonly unit: string;
+}
+
+/** Who watches long work: what stops it, and who is told how far it is. */
+export interface Watch {
+  /** Stops the work as soon as it can be; it throws InterruptedError, what is done stays, and the next call goes on from there. */
+  readonly signal?: AbortSignal | undefined;
+  readonly onProgress?: ((progress: Progress) => void) | undefined;
+}
+
 export interface Platform {
   readonly kernel: KernelText;
   /** Throws DeviceError, naming the cure, where there is no usable adapter. */
   gpu(): Promise<Gpu>;
   /** The time, for manifests; nothing else depends on it. */
   now(): Date;
+  /**
+   * Who watches work that begins now, for a host that stops all of it in one way, as a notebook does its cells. Its signal
+   * stops the work as well as one that the caller gave; its `onProgress` is told where the caller gave none.
+   */
+  watch?(): Watch;
   /**
    * Makes a file of what `fill` writes, in order, and returns its size in bytes. The file appears under its name when it is
    * whole; where anything fails, `fill` included, there is none. Throws TraceError, naming the cure, where it cannot.

@@ -3,6 +3,7 @@ import { Command, Option } from 'commander';
 import type { Sampled } from '../engine/run.ts';
 import { Sampler, type SamplerOptions, type Stage } from '../engine/sampler.ts';
 import { UsageError } from '../errors.ts';
+import { short, table, visible, visibleLines } from '../notebook/display/plain_text.ts';
 import {
   type BackendName,
   backendOption,
@@ -15,8 +16,7 @@ import {
   promptOf,
   promptOptions,
 } from './model.ts';
-import { runPrompt, withBar } from './progress.ts';
-import { short, table, visible, visibleLines } from './terminal.ts';
+import { withBar } from './progress.ts';
 
 interface GenerateOptions extends PromptOptions, SamplerOptions {
   readonly n: number;
@@ -54,11 +54,9 @@ async function generate(path: string, options: GenerateOptions): Promise<void> {
   const model = await openFor(path, options.backend);
   const { tokens, origin } = promptOf(model, options);
   const run = model.start(tokens, { ...origin, select: 'none', statistics: false });
-  await runPrompt(run);
+  await withBar((onProgress) => run.toEnd({ onProgress }));
   if (stages || json) {
-    await withBar('drawing', (bar) =>
-      run.generate(n, { ...sampling, onToken: ({ piece }) => bar?.at(run.sampled.length, n, visible(piece)) }),
-    );
+    await withBar((onProgress) => run.generate(n, { ...sampling, onProgress }));
     const text = model.tokenizer.decode(
       run.sampled.map(({ token }) => token),
       { prefix: true },

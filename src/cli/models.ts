@@ -2,8 +2,9 @@
 import { Command } from 'commander';
 import prettyBytes from 'pretty-bytes';
 import { listModels } from '../node/models.ts';
+import { table } from '../notebook/display/plain_text.ts';
 import { jsonOption, printJson } from './model.ts';
-import { commandLine, table } from './terminal.ts';
+import { commandLine } from './terminal.ts';
 
 export function modelsCommand(): Command {
   return new Command('models')

@@ -11,9 +11,10 @@ import type { Model } from '../engine/model.ts';
 import { lens } from '../engine/transforms.ts';
 import { LayerscopeError } from '../errors.ts';
 import type { Run } from '../index.ts';
+import { cut, short, shownWidth, table, visible } from '../notebook/display/plain_text.ts';
 import { type BackendName, backendOption, jsonOption, MODEL_ARGUMENT, openFor, printJson, promptOf } from './model.ts';
 import { withBar } from './progress.ts';
-import { bold, commandLine, cut, percent, short, shownPath, shownWidth, table, visible } from './terminal.ts';
+import { bold, commandLine, percent, shownPath } from './terminal.ts';
 import { howToRead } from './trace.ts';
 import type { Written } from './trace_file.ts';
 
@@ -102,11 +103,11 @@ interface LayerLook {
 /** Runs the prompt, and looks at each layer as it is done: what is kept of a long prompt's first layers goes at its last. */
 function lookAtLayers(run: Run): Promise<LayerLook[]> {
   const { nLayer } = run.model.config;
-  return withBar('running', async (bar) => {
+  return withBar(async (onProgress) => {
     const layers: LayerLook[] = [];
     for (let layer = 0; layer < nLayer; layer++) {
       await run.layer(layer);
-      bar?.at(layer + 1, nLayer, `layer ${layer}`);
+      onProgress?.({ task: 'running', item: `layer ${layer}`, done: layer + 1, total: nLayer, unit: 'layers' });
       layers.push(await lookAt(run, layer));
     }
     await run.toEnd();

@@ -1,8 +1,8 @@
 /** `layerscope tokenize`: a text as pieces and ids. */
 import { Command } from 'commander';
+import { table, visible } from '../notebook/display/plain_text.ts';
 import type { Tokenizer } from '../tokenizer/tokenizer.ts';
 import { jsonOption, MODEL_ARGUMENT, openModel, printJson, readableText } from './model.ts';
-import { table, visible } from './terminal.ts';
 
 interface TokenizeOptions {
   readonly chat?: boolean;

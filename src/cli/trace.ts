@@ -2,6 +2,8 @@
 import { join } from 'node:path';
 import { Command } from 'commander';
 import prettyBytes from 'pretty-bytes';
+import { table } from '../notebook/display/plain_text.ts';
+import { STATISTICS_ALIGN, statisticsTable } from '../notebook/display/trace.ts';
 import type { TraceRow } from '../trace/trace.ts';
 import {
   type BackendName,
@@ -15,8 +17,8 @@ import {
   promptOf,
   promptOptions,
 } from './model.ts';
-import { runPrompt } from './progress.ts';
-import { commandLine, short, shownPath, table } from './terminal.ts';
+import { withBar } from './progress.ts';
+import { commandLine, shownPath } from './terminal.ts';
 
 interface TraceOptions extends PromptOptions {
   readonly select: string;
@@ -56,12 +58,13 @@ async function trace(path: string, options: TraceOptions): Promise<void> {
     process.stdout.write(`Wrote ${out}: ${what}, ${prettyBytes(bytes)}.\n${howToRead(out)}\n`);
     return;
   }
-  const run = await runPrompt(model.start(prompt.tokens, { ...prompt.origin, select: 'none' }));
+  const started = model.start(prompt.tokens, { ...prompt.origin, select: 'none' });
+  const run = await withBar((onProgress) => started.toEnd({ onProgress }));
   const rows = run.trace.entries.filter(({ name }) => chosen.has(name));
   if (json) return printJson({ manifest: run.trace.manifest, tensors: rows.map(plain) });
   const more = [...promptArguments(options), '--select', select, '--out', join('out', 'trace.arrow')];
   const next = `Values too: ${commandLine('trace', shownPath(path), ...more)}`;
-  process.stdout.write(`${statisticsTable(rows)}\n\n${next}\n`);
+  process.stdout.write(`${statisticsText(rows)}\n\n${next}\n`);
 }
 
 /** An Arrow file needs no more than its name, in any of these. */
@@ -73,14 +76,7 @@ function plain({ name, hook, hf, pass, layer, op, shape, dims, statistics }: Tra
   return { name, hook, hf, pass, layer, op, shape, dims, ...statistics };
 }
 
-function statisticsTable(rows: readonly TraceRow[]): string {
-  const hasPasses = rows.some(({ pass }) => pass > 0);
-  const head = ['tensor', 'shape', 'rms', 'mean', 'min', 'max', 'NaN', 'Inf'];
-  const lines = rows.map(({ name, pass, shape, statistics }) => [
-    hasPasses ? `${name} (pass ${pass})` : name,
-    `[${shape.join(', ')}]`,
-    ...[statistics.rms, statistics.mean, statistics.min, statistics.max].map(short),
-    ...[statistics.nanCount, statistics.infCount].map((count) => (count === 0 ? '·' : `${count}`)),
-  ]);
-  return table([head, ...lines], ['left', 'left', ...Array<'right'>(6).fill('right')]);
+function statisticsText(entries: readonly TraceRow[]): string {
+  const { head, rows } = statisticsTable(entries);
+  return table([head, ...rows], STATISTICS_ALIGN);
 }

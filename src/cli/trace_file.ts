@@ -12,7 +12,7 @@ import { sizeOf } from '../ops/shape.ts';
 import { arrowBytes } from '../trace/arrow_writer.ts';
 import type { Manifest } from '../trace/trace.ts';
 import type { Prompt } from './model.ts';
-import { runPrompt, withNote } from './progress.ts';
+import { withBar } from './progress.ts';
 import { exitOnSignals } from './signals.ts';
 
 /** Files above this are announced before they are written. */
@@ -34,7 +34,13 @@ export async function writeFinished(run: Run, path: string): Promise<Written> {
   const numbers = kept.reduce((sum, { shape }) => sum + sizeOf(shape), 0);
   await prepare(run.model, path, entries.length, numbers);
   const { manifest } = run.trace;
-  return { path, bytes: await run.trace.writeArrow(path), tensors: entries.length, values: kept.length, manifest };
+  return {
+    path,
+    bytes: await withBar((onProgress) => run.trace.writeArrow(path, { onProgress })),
+    tensors: entries.length,
+    values: kept.length,
+    manifest,
+  };
 }
 
 /** Runs a prompt and streams its trace into a file; memory holds a layer. */
@@ -59,7 +65,7 @@ export async function writeRunning(
   const { manifest } = run.trace;
   const bytes = await writeArrowFile(path, manifest, async (writer) => {
     file = writer;
-    return (await runPrompt(run)).trace.end;
+    return (await withBar((onProgress) => run.toEnd({ onProgress }))).trace.end;
   });
   return { path, bytes, tensors: size.tensors, values, manifest };
 }
@@ -80,7 +86,7 @@ async function prepare(model: Model, path: string, tensors: number, numbers: num
   }
   if (expected > LARGE_BYTES) process.stderr.write(`Writing ${path}: ${room}\n`);
   exitOnSignals();
-  await withNote(`reading ${model.name} for its sha256`, () => model.sha256());
+  await withBar((onProgress) => model.sha256({ onProgress }));
 }
 
 /** As mkdir with `recursive`, which in Node 20 never returns where the system refuses with ENOENT, as /proc does. */

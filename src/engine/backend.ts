@@ -3,7 +3,9 @@
  */
 import type { Pass, Shape } from '../ops/op.ts';
 import type { Step } from '../ops/step.ts';
+import type { Watch } from '../platform.ts';
 import type { Statistics } from '../trace/statistics.ts';
+import type { Stop } from './watched.ts';
 
 /** One forward pass over some of a run's tokens; passes are numbered from 0. */
 export interface PassState extends Pass {
@@ -24,7 +26,9 @@ export interface ExecuteRequest {
   readonly from: number;
   readonly to: number;
   readonly observed: Observed;
-  readonly signal?: AbortSignal | undefined;
+  readonly stop?: Stop | undefined;
+  /** Told of weights on their way to where the steps run. */
+  readonly onUpload?: Watch['onProgress'];
   /** Called as steps complete, with the index of the first step not yet done. */
   readonly onDone?: ((done: number) => void | Promise<void>) | undefined;
 }

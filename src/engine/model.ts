@@ -10,7 +10,7 @@ import { checkWeights } from '../llama/weights.ts';
 import type { Pass, Values } from '../ops/op.ts';
 import { sizeOf } from '../ops/shape.ts';
 import type { Step } from '../ops/step.ts';
-import type { ByteSource, Platform } from '../platform.ts';
+import type { ByteSource, Platform, Watch } from '../platform.ts';
 import { applyChat, type ChatMessage, chatTemplate, encodeChat } from '../tokenizer/chat.ts';
 import { createTokenizer, type Tokenizer } from '../tokenizer/tokenizer.ts';
 import { Tensor } from '../trace/tensor.ts';
@@ -22,6 +22,7 @@ import { DEFAULT_BUDGET, observedBy, Run, type RunOptions } from './run.ts';
 import { type OpWeight, runOp } from './run_op.ts';
 import { inputsOfKind, opOf, outputShapes } from './shapes.ts';
 import type { Transform } from './transforms.ts';
+import { mustGoOn, type Watched, watchedBy } from './watched.ts';
 import { deviceContext, webgpuBackend } from './webgpu/backend.ts';
 import { ggufWeights, hostWeight, type WeightSource } from './weight_store.ts';
 
@@ -271,9 +272,9 @@ export class Model {
   }
 
   /** sha256 of the whole model file, 64 hexadecimal digits; read once, then part of every manifest. */
-  async sha256(): Promise<string> {
+  async sha256(watch: Watch = {}): Promise<string> {
     const { source } = this.gguf;
-    const known = digests.get(source) ?? (await fileSha256(source));
+    const known = digests.get(source) ?? (await fileSha256(source, watchedBy(this.platform, watch)));
     digests.set(source, known);
     return known;
   }
@@ -304,11 +305,18 @@ function passOf(step: Step, steps: readonly Step[], inputs: Readonly<Record<stri
 /** sha256 of files that were read for it: a model and those made of it by `with` have one. */
 const digests = new WeakMap<ByteSource, string>();
 
-async function fileSha256(source: ByteSource): Promise<string> {
-  const piece = 4 * 2 ** 20;
+/** Bytes that are hashed at a time. */
+const HASHED_BYTES = 4 * 2 ** 20;
+
+async function fileSha256(source: ByteSource, { stop, onProgress }: Watched): Promise<string> {
+  const { name, size: total } = source;
   const hash = await createSHA256();
-  for (let offset = 0; offset < source.size; offset += piece) {
-    hash.update(await source.read(offset, Math.min(piece, source.size - offset)));
+  for (let done = 0; done < total; ) {
+    mustGoOn(stop, `read ${name} for its sha256`, 'ask for it again');
+    const piece = await source.read(done, Math.min(HASHED_BYTES, total - done));
+    hash.update(piece);
+    done += piece.byteLength;
+    onProgress?.({ task: "reading the model's file for its sha256", item: name, done, total, unit: 'bytes' });
   }
   return hash.digest('hex');
 }

@@ -2,7 +2,7 @@
  * The reference backend: every step in f64, one after the other, nothing fused. It is the oracle of the ops; its own
  * witness is llama.cpp (fixtures/golden).
  */
-import { StepError } from '../errors.ts';
+import { InterruptedError, StepError } from '../errors.ts';
 import type { ReferenceInputs, Shape, Values, WeightRows } from '../ops/op.ts';
 import { sizeOf } from '../ops/shape.ts';
 import type { Step } from '../ops/step.ts';
@@ -10,6 +10,7 @@ import { type Statistics, statisticsOf } from '../trace/statistics.ts';
 import type { Backend, ExecuteRequest, Observed, Output, PassState, Session } from './backend.ts';
 import { placeOutputs, type Segment } from './plan.ts';
 import { matrixShape, opOf, outputShapes } from './shapes.ts';
+import { mustGoOn } from './watched.ts';
 import { hostWeight, type WeightSource } from './weight_store.ts';
 
 /** Blocks of weights kept in memory between steps, in bytes. */
@@ -73,6 +74,21 @@ interface PassRecord {
   readonly statistics: Map<string, Statistics>;
 }
 
+/** Milliseconds of computing after which the host's event loop has a turn. */
+const TURN_MS = 50;
+
+/** Turns for timers, messages and signals of the host, which would wait until a pass is over. */
+class Turns {
+  #last = performance.now();
+
+  /** Gives a turn where the last one is long ago; one costs a host up to a few milliseconds. */
+  async give(): Promise<void> {
+    if (performance.now() - this.#last < TURN_MS) return;
+    await new Promise((resolve) => setTimeout(resolve, 0));
+    this.#last = performance.now();
+  }
+}
+
 class ReferenceSession implements Session {
   readonly #weights: WeightSource;
   readonly #cache: WeightCache;
@@ -83,6 +99,7 @@ class ReferenceSession implements Session {
   #keptBytes = 0;
   readonly #slots = new Map<string, Slot>();
   #dropped = 0;
+  readonly #turns = new Turns();
 
   constructor(weights: WeightSource, cache: WeightCache, budget: number) {
     this.#weights = weights;
@@ -91,13 +108,23 @@ class ReferenceSession implements Session {
   }
 
   async execute(request: ExecuteRequest): Promise<number> {
-    const { pass, steps, observed } = request;
+    const { pass, steps, observed, stop } = request;
     const record = this.#passes.get(pass.index) ?? this.#begin(request);
     let done = request.from;
     for (; done < request.to; done++) {
-      if (request.signal?.aborted) break;
       const step = steps[done]!;
-      const output = await this.#compute(step, pass, record.values);
+      const pause = async () => {
+        await this.#turns.give();
+        mustGoOn(stop, `finish ${step.name}`, 'the next move runs it');
+      };
+      let output: Values;
+      try {
+        await pause();
+        output = await this.#compute(step, pass, record.values, pause);
+      } catch (error) {
+        if (error instanceof InterruptedError) break;
+        throw error;
+      }
       record.values.set(step.name, output);
       if (observed.statistics(step.name)) {
         record.statistics.set(step.name, statisticsOf(Float32Array.from(output.data)));
@@ -109,7 +136,12 @@ class ReferenceSession implements Session {
     return done;
   }
 
-  async #compute(step: Step, pass: PassState, values: ReadonlyMap<string, Values>): Promise<Values> {
+  async #compute(
+    step: Step,
+    pass: PassState,
+    values: ReadonlyMap<string, Values>,
+    pause: () => Promise<void>,
+  ): Promise<Values> {
     const op = opOf(step);
     const tensors: Record<string, Values> = {};
     const weights: Record<string, WeightRows> = {};
@@ -140,8 +172,8 @@ class ReferenceSession implements Session {
       if (tensors[role]) shapes[role] = tensors[role].shape;
     }
     if (op.table) tensors.table = op.table(step.params, pass, weights);
-    const inputs: ReferenceInputs = { tensors, weights };
-    return { shape: op.shape(shapes, step.params, pass), data: op.reference(inputs, step.params, pass) };
+    const inputs: ReferenceInputs = { tensors, weights, pause };
+    return { shape: op.shape(shapes, step.params, pass), data: await op.reference(inputs, step.params, pass) };
   }
 
   #append(name: string, { nPast, nTokens }: PassState, { shape, data }: Values): void {

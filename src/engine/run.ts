@@ -6,29 +6,16 @@ import { InterruptedError, StepError, UsageError } from '../errors.ts';
 import type { NameIndex } from '../llama/names.ts';
 import { sizeOf } from '../ops/shape.ts';
 import type { Step } from '../ops/step.ts';
+import type { Watch } from '../platform.ts';
 import { Tensor } from '../trace/tensor.ts';
 import type { PassChoice, Trace } from '../trace/trace.ts';
 import type { Observed, PassState, Session } from './backend.ts';
 import type { Model, Origin } from './model.ts';
 import { type RowSink, RunTrace } from './run_trace.ts';
 import { type Drawn, Sampler, type SamplerOptions } from './sampler.ts';
+import { type Stop, type Watched, watchedBy } from './watched.ts';
 
-export interface Progress {
-  readonly pass: number;
-  /** The step that was done last. */
-  readonly step: string;
-  /** Steps done and to do in this move. */
-  readonly done: number;
-  readonly total: number;
-}
-
-export interface MoveOptions {
-  /** Stops between dispatches; what is done stays, and the next move goes on from there. */
-  readonly signal?: AbortSignal;
-  readonly onProgress?: (progress: Progress) => void;
-}
-
-export interface RunOptions extends MoveOptions {
+export interface RunOptions extends Watch {
   /** Which tensors keep their values: globs over names and aliases. Default 'all', within the budget. */
   readonly select?: string | readonly string[];
   /** Compute statistics of every tensor on the device. Default true; false: only of those that `select` keeps. */
@@ -42,7 +29,7 @@ export interface RunOptions extends MoveOptions {
   readonly sink?: RowSink;
 }
 
-export interface GenerateOptions extends SamplerOptions, MoveOptions {
+export interface GenerateOptions extends SamplerOptions, Watch {
   readonly onToken?: (token: Sampled) => void;
   /** Stop when a token ends the answer (EOS, end of turn). Default true. */
   readonly stopAtEnd?: boolean;
@@ -60,6 +47,12 @@ export function observedBy(
 ): Observed {
   const chosen = names.select(select);
   return { values: (name) => chosen.has(name), statistics: (name) => statistics || chosen.has(name) };
+}
+
+/** Steps done and to do in a move. */
+interface StepCount {
+  done: number;
+  readonly total: number;
 }
 
 export const DEFAULT_BUDGET = 256e6;
@@ -111,20 +104,31 @@ export class Run {
     return this.#evaluated < this.#tokens.length ? this.steps[0]! : null;
   }
 
+  /** The pass under way, or the last one; null before the first. */
+  get pass(): PassState | null {
+    return this.#passes.at(-1) ?? null;
+  }
+
+  /** Values kept now, in bytes, and how many tensors' values were let go to stay within the budget. */
+  get usage(): { readonly bytes: number; readonly dropped: number } {
+    return this.#session.usage();
+  }
+
   get trace(): RunTrace & Trace {
     return this.#trace;
   }
 
   /** Runs one step. */
-  step(options?: MoveOptions): Promise<Run> {
+  step(options?: Watch): Promise<Run> {
+    const watched = this.#watched(options);
     return this.#exclusive(async () => {
       this.#enterPass('run a step');
-      await this.#advance(this.#cursor + 1, options);
+      await this.#advance(this.#cursor + 1, watched, { done: 0, total: 1 });
     });
   }
 
   /** Runs on until layer `i` is done; at once if it is. */
-  layer(i: number, options?: MoveOptions): Promise<Run> {
+  layer(i: number, options?: Watch): Promise<Run> {
     const end = this.steps.findLastIndex(({ layer }) => layer === i) + 1;
     if (end === 0) {
       const last = this.steps.reduce((max, { layer }) => Math.max(max, layer ?? 0), 0);
@@ -134,13 +138,14 @@ export class Run {
   }
 
   /** Runs on until the named tensor is there; at once if it is. Names of llama.cpp, TransformerLens and Hugging Face. */
-  to(name: string, options?: MoveOptions): Promise<Run> {
+  to(name: string, options?: Watch): Promise<Run> {
     return this.#moveTo(this.#indexOf(name, 'run to') + 1, options);
   }
 
   /** Runs on until every token has been through the model. */
-  toEnd(options?: MoveOptions): Promise<Run> {
-    return this.#exclusive(() => this.#finish(options));
+  toEnd(options?: Watch): Promise<Run> {
+    const watched = this.#watched(options);
+    return this.#exclusive(() => this.#finish(watched));
   }
 
   /**
@@ -190,12 +195,14 @@ export class Run {
 
   /**
    * Continues the text by up to `n` tokens, or until the context is full. Greedy unless a temperature is given. The last token is drawn but not yet run
-   * through the model; the next move does that.
+   * through the model; the next move does that. Progress counts the tokens drawn, after the steps of a prompt that was not
+   * run yet.
    */
   generate(n: number, options: GenerateOptions = {}): Promise<Run> {
     if (!Number.isInteger(n) || n < 0) {
       throw new UsageError(`Cannot generate ${n} tokens: how many must be a whole number, 0 or more`);
     }
+    const watched = this.#watched(options);
     return this.#exclusive(async () => {
       const sampler = new Sampler(options, this.sampled.length);
       const { nCtx } = this.model.config;
@@ -204,12 +211,16 @@ export class Run {
           `Cannot draw a token: the text fills the model's context of ${nCtx} tokens; start a shorter one`,
         );
       }
-      for (let i = 0; i < n; i++) {
-        await this.#finish(options);
+      for (let done = 1; done <= n; done++) {
+        const isPrompt = this.#tokens.length - this.#evaluated > 1;
+        await this.#finish(isPrompt ? watched : { stop: watched.stop });
         const sampled = await this.#sample(sampler);
         options.onToken?.(sampled);
-        if ((options.stopAtEnd ?? true) && this.model.tokenizer.ends.has(sampled.token)) break;
-        if (this.#tokens.length >= nCtx) break;
+        const isEnd = (options.stopAtEnd ?? true) && this.model.tokenizer.ends.has(sampled.token);
+        const isLast = isEnd || this.#tokens.length >= nCtx;
+        const total = isLast ? done : n;
+        watched.onProgress?.({ task: 'drawing tokens', item: sampled.piece, done, total, unit: 'tokens' });
+        if (isLast) break;
       }
     });
   }
@@ -253,23 +264,35 @@ export class Run {
     return this.steps.findIndex((step) => step.name === ours);
   }
 
-  #moveTo(end: number, options?: MoveOptions): Promise<Run> {
+  #moveTo(end: number, options?: Watch): Promise<Run> {
+    const watched = this.#watched(options);
     return this.#exclusive(async () => {
+      const count = { done: 0, total: this.#stepsTo(end) };
       this.#enterPass('go on', true);
       // A long prompt takes several passes: only the last of them stops in the middle.
       while (this.#evaluated < this.#tokens.length) {
-        await this.#advance(this.steps.length, options);
+        await this.#advance(this.steps.length, watched, count);
         this.#enterPass('go on');
       }
-      if (end > this.#cursor) await this.#advance(end, options);
+      if (end > this.#cursor) await this.#advance(end, watched, count);
     });
   }
 
-  async #finish(options?: MoveOptions): Promise<void> {
+  async #finish(watched: Watched): Promise<void> {
+    const count = { done: 0, total: this.#stepsTo(this.steps.length) };
     while (this.next) {
       this.#enterPass('go on');
-      await this.#advance(this.steps.length, options);
+      await this.#advance(this.steps.length, watched, count);
     }
+  }
+
+  /** How many steps a move takes that runs every token and stops before step `end` of the last pass. */
+  #stepsTo(end: number): number {
+    const waiting = this.#tokens.length - this.#evaluated;
+    if (waiting === 0) return Math.max(0, end - this.#cursor);
+    const under = this.#passes.length > 0 ? this.steps.length - this.#cursor : 0;
+    const passes = Math.ceil(waiting / this.model.maxPassTokens(this.#tokens.length));
+    return under + (passes - 1) * this.steps.length + end;
   }
 
   /** Begins the next pass if the current one is done and tokens wait. At the end it throws, unless staying is fine. */
@@ -285,28 +308,28 @@ export class Run {
     this.#cursor = 0;
   }
 
-  async #advance(to: number, options: MoveOptions = {}): Promise<void> {
+  /** Runs the steps before `to` of the pass under way; `count` goes on over the passes of a move. */
+  async #advance(to: number, { stop, onProgress }: Watched, count: StepCount): Promise<void> {
     const pass = this.#passes.at(-1)!;
-    const from = this.#cursor;
-    const signal = options.signal ?? this.#liveSignal();
-    const onProgress = options.onProgress ?? this.#options.onProgress;
     const { sink } = this.#options;
     const report = async (done: number) => {
+      count.done += done - this.#cursor;
       this.#trace.record(pass, this.#cursor, done);
       this.#cursor = done;
       if (sink) await this.#trace.flush(sink);
-      onProgress?.({ pass: pass.index, step: this.steps[done - 1]!.name, done: done - from, total: to - from });
+      onProgress?.({ task: 'running', item: this.steps[done - 1]!.name, ...count, unit: 'steps' });
     };
-    const isWatched = signal !== undefined || onProgress !== undefined || sink !== undefined;
+    const isWatched = stop !== undefined || onProgress !== undefined || sink !== undefined;
     const request = { pass, steps: this.steps, observed: this.#observed };
     while (this.#cursor < to) {
       const end = this.#nextEdit(this.#cursor, to);
       // What ends here is reported below, once it was edited.
       const onDone = (done: number) => (done < end ? report(done) : undefined);
       const part = { ...request, from: this.#cursor, to: end };
-      const done = await this.#session.execute(isWatched ? { ...part, signal, onDone } : part);
+      const done = await this.#session.execute(isWatched ? { ...part, stop, onUpload: onProgress, onDone } : part);
       if (done < end) {
-        if (this.#options.signal) this.#usedSignals.add(this.#options.signal);
+        const { signal } = this.#options;
+        if (signal?.aborted) this.#usedSignals.add(signal);
         throw new InterruptedError(
           `Cannot finish ${this.steps[to - 1]!.name}: interrupted before ${this.steps[done]!.name}; the next move goes on from there`,
           { step: this.steps[done]!.name },
@@ -329,10 +352,21 @@ export class Run {
     return edited < 0 ? to : from + edited + 1;
   }
 
+  /** Who watches a move that is called now: a move that waits for another stays with those that it was called by. */
+  #watched({ signal, onProgress = this.#options.onProgress }: Watch = {}): Watched {
+    return watchedBy(this.model.platform, { signal: signal ?? this.#startSignal(), onProgress });
+  }
+
   /** The signal given at the start, until it has fired and been reported. */
-  #liveSignal(): AbortSignal | undefined {
+  #startSignal(): Stop | undefined {
     const { signal } = this.#options;
-    return signal && !this.#usedSignals.has(signal) ? signal : undefined;
+    if (!signal) return undefined;
+    const isUsed = () => this.#usedSignals.has(signal);
+    return {
+      get aborted() {
+        return signal.aborted && !isUsed();
+      },
+    };
   }
 
   #rewind(pass: number, cursor: number): void {

@@ -44,7 +44,7 @@ export interface CheckedCase {
 export async function runOp(op: Op, input: OpCase, backend: OpBackend): Promise<Values> {
   const checked = checkedCase(op, input);
   if (backend === 'reference') {
-    return { shape: checked.output, data: op.reference(checked, checked.params, checked.pass) };
+    return { shape: checked.output, data: await op.reference(checked, checked.params, checked.pass) };
   }
   return { shape: checked.output, data: await runOpOnDevice(op, checked, backend) };
 }

@@ -2,14 +2,17 @@
 import { sha256 } from 'hash-wasm';
 import { StepError } from '../errors.ts';
 import type { NameIndex } from '../llama/names.ts';
+import { sizeOf } from '../ops/shape.ts';
 import type { Step } from '../ops/step.ts';
-import { ArrowTraceWriter } from '../trace/arrow_writer.ts';
+import type { Watch } from '../platform.ts';
+import { ArrowTraceWriter, arrowBytes } from '../trace/arrow_writer.ts';
 import type { Statistics } from '../trace/statistics.ts';
 import type { Tensor } from '../trace/tensor.ts';
 import { type EndRecord, type Manifest, type PassChoice, RowTrace, type Trace, type TraceRow } from '../trace/trace.ts';
 import type { Observed, PassState, Session } from './backend.ts';
 import type { Origin } from './model.ts';
 import type { Run } from './run.ts';
+import { mustGoOn, watchedBy } from './watched.ts';
 
 /** Takes a trace's rows one after the other: an Arrow file being written. */
 export interface RowSink {
@@ -87,14 +90,25 @@ export class RunTrace implements Trace {
 
   /**
    * Writes the trace as an Arrow file: every row, with the values of what `select` chose and is still kept. The file appears when it is whole;
-   * its folder must be there. Returns its size in bytes.
+   * its folder must be there. Returns its size in bytes. Throws InterruptedError where it is stopped; there is no file then.
    */
-  async writeArrow(path: string): Promise<number> {
+  async writeArrow(path: string, watch: Watch = {}): Promise<number> {
     const { model } = this.#run;
-    await model.sha256();
+    const { stop, onProgress } = watchedBy(model.platform, watch);
+    await model.sha256(watch);
     return model.platform.writeFile(path, async (write) => {
       const writer = new ArrowTraceWriter({ write }, this.manifest, { sha256: (bytes) => sha256(bytes) });
-      await writer.end(await this.writeTo(writer));
+      const total = this.#rows.reduce((sum, row) => sum + this.#bytesOf(row), 0);
+      let done = 0;
+      const sink: RowSink = {
+        append: async (row, values) => {
+          mustGoOn(stop, `write ${path}`, 'write it again to have it');
+          await writer.append(row, values);
+          done += this.#bytesOf(row);
+          onProgress?.({ task: `writing ${path}`, item: row.name, done, total, unit: 'bytes' });
+        },
+      };
+      await writer.end(await this.writeTo(sink));
     });
   }
 
@@ -138,8 +152,16 @@ export class RunTrace implements Trace {
   }
 
   async #send(row: TraceRow, sink: RowSink): Promise<void> {
-    const wantsValues = this.#observed.values(row.name) && row.hasValues;
-    await sink.append(row, wantsValues ? await this.values(row) : undefined);
+    await sink.append(row, this.#sendsValues(row) ? await this.values(row) : undefined);
+  }
+
+  #sendsValues(row: TraceRow): boolean {
+    return this.#observed.values(row.name) && row.hasValues;
+  }
+
+  /** About how many bytes of a file a row takes. */
+  #bytesOf(row: TraceRow): number {
+    return arrowBytes(1, this.#sendsValues(row) ? sizeOf(row.shape) : 0);
   }
 
   #row(step: Step, pass: PassState, statistics: Statistics): TraceRow {

@@ -5,7 +5,7 @@
 import { StepError } from '../errors.ts';
 import { type BlockTypeName, blockTypes } from '../gguf/blocks/index.ts';
 import type { GgufFile, TensorInfo } from '../gguf/reader.ts';
-import { rowsOf } from '../ops/shape.ts';
+import { rowsOf, sizeOf } from '../ops/shape.ts';
 import type { OpWeight } from './run_op.ts';
 
 export interface WeightInfo {
@@ -13,6 +13,12 @@ export interface WeightInfo {
   readonly type: BlockTypeName;
   /** Outermost first. */
   readonly shape: readonly number[];
+}
+
+/** Bytes of a weight in its file. */
+export function bytesOf({ type, shape }: WeightInfo): number {
+  const { size, bytes } = blockTypes[type];
+  return (sizeOf(shape) / size) * bytes;
 }
 
 export interface WeightSource {

@@ -5,18 +5,21 @@ import { openFile } from './files.ts';
 import { openGpu } from './gpu.ts';
 import { readKernel } from './kernels.ts';
 import { resolveModel } from './models.ts';
+import { currentWatch } from './watch.ts';
 import { writeWholeFile } from './whole_file.ts';
 
 export * from '../index.ts';
 export { readArrow } from './arrow_file.ts';
 export { openFile } from './files.ts';
 export { type FoundModel, listModels } from './models.ts';
+export { setWatch } from './watch.ts';
 
 export const nodePlatform: Platform = {
   kernel: readKernel,
   gpu: openGpu,
   now: () => new Date(),
   writeFile: writeWholeFile,
+  watch: currentWatch,
 };
 
 /**

@@ -27,13 +27,14 @@ export const kq: Op = {
     return [sizes.nHead, sizes.nTokens, sizes.nKeys];
   },
 
-  reference({ tensors }) {
+  async reference({ tensors, pause }) {
     const [q, k] = [tensors.q!, tensors.k!];
     const sizes = sizesOf({ q: q.shape, k: k.shape });
     const { nTokens, nHead, nHeadKv, nKeys, headDim } = sizes;
     const y = new Float64Array(nHead * nTokens * nKeys);
     let next = 0;
     for (let h = 0; h < nHead; h++) {
+      await pause?.();
       for (let t = 0; t < nTokens; t++) {
         const query = (t * nHead + h) * headDim;
         for (let j = 0; j < nKeys; j++) {

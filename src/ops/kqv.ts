@@ -27,12 +27,13 @@ export const kqv: Op = {
     return [sizes.nTokens, sizes.nHead, sizes.headDim];
   },
 
-  reference({ tensors }) {
+  async reference({ tensors, pause }) {
     const [x, v] = [tensors.x!, tensors.v!];
     const sizes = sizesOf({ x: x.shape, v: v.shape });
     const { nTokens, nHead, nHeadKv, nKeys, headDim } = sizes;
     const y = new Float64Array(nTokens * nHead * headDim);
     for (let t = 0; t < nTokens; t++) {
+      await pause?.();
       for (let h = 0; h < nHead; h++) {
         const [row, pattern] = [(t * nHead + h) * headDim, (h * nTokens + t) * nKeys];
         for (let j = 0; j < nKeys; j++) {

@@ -42,6 +42,8 @@ export interface WeightRows {
 export interface ReferenceInputs {
   readonly tensors: Readonly<Record<string, Values>>;
   readonly weights: Readonly<Record<string, WeightRows>>;
+  /** Awaited now and then by an op that may take seconds, so that others have a turn; where it throws, the op is over. */
+  readonly pause?: () => Promise<void>;
 }
 
 /** Where a kernel reads from: a storage buffer, or a texture whose texels are the buffer's quads of words. */
@@ -117,7 +119,7 @@ export interface Op {
   /** The output's shape; throws where the inputs do not fit together. Weights are given as `[rows, columns]`. */
   shape(shapes: Readonly<Record<string, Shape>>, params: Params, pass: Pass): Shape;
   /** The oracle: plain f64, no tricks. */
-  reference(inputs: ReferenceInputs, params: Params, pass: Pass): Float64Array;
+  reference(inputs: ReferenceInputs, params: Params, pass: Pass): Float64Array | Promise<Float64Array>;
   dispatch(request: DispatchRequest): readonly KernelCall[];
   /** Host-computed input of kind `table`, in f64; a backend rounds it to f32 where it must. */
   table?(params: Params, pass: Pass, weights: Readonly<Record<string, WeightRows>>): Values;

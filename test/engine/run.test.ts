@@ -50,8 +50,8 @@ describe.each(backends)('on %s', (backend) => {
     const stop = new AbortController();
     const run = model.start(TOKENS, {
       signal: stop.signal,
-      onProgress: ({ step }) => {
-        if (step.endsWith('-1')) stop.abort();
+      onProgress: ({ item }) => {
+        if (item.endsWith('-1')) stop.abort();
       },
     });
     await expect(run.toEnd()).rejects.toThrow(InterruptedError);

@@ -4,11 +4,12 @@
  */
 import { expect, test } from 'vitest';
 import type { Model } from '../../src/engine/model.ts';
-import type { Progress, Run } from '../../src/engine/run.ts';
+import type { Run } from '../../src/engine/run.ts';
 import { outputShapes } from '../../src/engine/shapes.ts';
 import { lens } from '../../src/engine/transforms.ts';
 import { InterruptedError, StepError } from '../../src/errors.ts';
 import { sizeOf } from '../../src/ops/shape.ts';
+import type { Progress } from '../../src/platform.ts';
 import { seeded } from '../seeded.ts';
 import { backends, openRandom, relativeRmsError } from './models.ts';
 
@@ -150,8 +151,10 @@ async function moveAtRandom(model: Model, random: () => number): Promise<{ run: 
           const stop = new AbortController();
           let left = below(4);
           let begun = paper.passes.length;
-          const onProgress = ({ pass }: Progress) => {
-            begun = pass + 1;
+          const before = Math.max(0, paper.passes.length - 1) * names.length + paper.cursor;
+          const onProgress = ({ task, done }: Progress) => {
+            if (task !== 'running') return;
+            begun = Math.ceil((before + done) / names.length);
             if (left-- <= 0) stop.abort();
           };
           await run.toEnd({ signal: stop.signal, onProgress }).catch((error) => {

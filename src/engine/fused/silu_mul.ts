@@ -11,9 +11,9 @@ const op: Op = {
   formula: 'y = gate · sigmoid(gate) · up',
   inputs: { gate: { kind: 'tensor' }, up: { kind: 'tensor' } },
   shape: (shapes) => shapes.gate ?? [],
-  reference({ tensors }, params, pass) {
+  async reference({ tensors }, params, pass) {
     const gate = tensors.gate!;
-    const data = silu.reference({ tensors: { x: gate }, weights: {} }, params, pass);
+    const data = await silu.reference({ tensors: { x: gate }, weights: {} }, params, pass);
     return mul.reference({ tensors: { a: { shape: gate.shape, data }, b: tensors.up! }, weights: {} }, params, pass);
   },
   dispatch({ output, device }) {

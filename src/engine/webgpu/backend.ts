@@ -2,7 +2,7 @@
  * The WebGPU backend: plans a pass, encodes its kernel calls, and keeps the outputs somebody looks at on the device until
  * they are read. The same code runs in Node and in a browser.
  */
-import { DeviceError, StepError } from '../../errors.ts';
+import { DeviceError, InterruptedError, StepError } from '../../errors.ts';
 import type { Shape } from '../../ops/op.ts';
 import type { Step } from '../../ops/step.ts';
 import type { Gpu, KernelText } from '../../platform.ts';
@@ -11,12 +11,13 @@ import type { Backend, ExecuteRequest, Observed, Output, PassState, Session } fr
 import { planWork } from '../plan.ts';
 import { outputShapes } from '../shapes.ts';
 import type { WeightSource } from '../weight_store.ts';
-import { Calls, type PreparedWork } from './calls.ts';
+import { Calls, type PreparedWork, residentInputs } from './calls.ts';
 import { deviceTraits } from './device_traits.ts';
 import { DeviceHealth } from './health.ts';
 import { KvCache } from './kv_cache.ts';
 import { KernelLinker } from './link.ts';
 import { Outputs, type PassRecord, type Placed } from './outputs.ts';
+import { Pace } from './pace.ts';
 import { DeviceWeights } from './resident.ts';
 import type { WebgpuContext } from './run_op.ts';
 import { DeviceStatistics, type StatisticsReadback } from './statistics.ts';
@@ -85,6 +86,7 @@ class WebgpuSession implements Session {
   readonly #cache: KvCache;
   readonly #calls: Calls;
   readonly #statistics: DeviceStatistics;
+  readonly #pace = new Pace();
 
   constructor(shared: Shared, budget: number) {
     const { gpu, linker, weights } = shared;
@@ -102,16 +104,46 @@ class WebgpuSession implements Session {
 
   async #execute(request: ExecuteRequest): Promise<number> {
     const record = this.#outputs.pass(request.pass.index) ?? this.#begin(request);
-    const isWatched = request.signal !== undefined || request.onDone !== undefined;
-    let done = request.from;
-    while (done < request.to && !request.signal?.aborted) {
+    const { from, to, observed, stop, onDone } = request;
+    if (stop === undefined && onDone === undefined) {
+      await this.#run(record, from, to, observed, false);
+      return to;
+    }
+    if (!(await this.#upload(record, request))) return from;
+    let done = from;
+    while (done < to && !stop?.aborted) {
       const segment = record.segments.find(({ to }) => to > done)!;
-      const to = isWatched ? Math.min(segment.to, request.to) : request.to;
-      await this.#run(record, done, to, request.observed, isWatched);
-      done = to;
-      await request.onDone?.(done);
+      done = await this.#runWatched(record, { ...request, from: done, to: Math.min(segment.to, to) });
     }
     return done;
+  }
+
+  /** Runs steps of one segment in one submit or in several, and waits for each. Gives the first step not done. */
+  async #runWatched(record: PassRecord, request: ExecuteRequest): Promise<number> {
+    const { from, to, observed, stop, onDone } = request;
+    const ends = planWork(record.steps, from, to, observed).map(({ index }) => index + 1);
+    const begun = performance.now();
+    let done = from;
+    for (const end of this.#pace.isWhole(request.pass.nTokens) ? [to] : ends) {
+      if (stop?.aborted) return done;
+      await this.#run(record, done, end, observed, true);
+      done = end;
+      await onDone?.(done);
+    }
+    this.#pace.took(ends.length, performance.now() - begun);
+    return done;
+  }
+
+  /** Puts all weights of a request on the device before its first step; false where it was stopped. */
+  async #upload({ steps }: PassRecord, { from, to, observed, stop, onUpload }: ExecuteRequest): Promise<boolean> {
+    const names = planWork(steps, from, to, observed).flatMap((work) => residentInputs(work).map(([, name]) => name));
+    try {
+      await this.#shared.weights.upload(names, { stop, onProgress: onUpload });
+      return true;
+    } catch (error) {
+      if (error instanceof InterruptedError) return false;
+      throw error;
+    }
   }
 
   #begin({ pass, steps, observed }: ExecuteRequest): PassRecord {

@@ -55,9 +55,7 @@ export class Calls {
     for (const work of works) {
       const { op, step } = work;
       const weights: Record<string, ResidentWeight> = {};
-      // A table's weights are read on the host, by the op itself.
-      const onDevice = op.table ? [] : inputsOfKind(op, step, 'weight');
-      for (const [role, name] of onDevice) weights[role] = await this.#weights.get(name);
+      for (const [role, name] of residentInputs(work)) weights[role] = await this.#weights.get(name);
       const table = op.table ? await this.#table(work, pass) : null;
       const shapes: Record<string, Shape> = {};
       for (const [role, name] of Object.entries(step.inputs)) {
@@ -215,6 +213,11 @@ export class Calls {
     }
     return id;
   }
+}
+
+/** Roles and names of the weights that work reads on the device; a table's are read on the host, by the op itself. */
+export function residentInputs({ op, step }: Work): (readonly [role: string, name: string])[] {
+  return op.table ? [] : inputsOfKind(op, step, 'weight');
 }
 
 function placedPiece({ page, region }: Placed): BoundPiece {

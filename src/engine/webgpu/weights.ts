@@ -18,6 +18,7 @@ import { type BlockType, type BlockTypeName, blockTypes, type Plane } from '../.
 import type { DeviceWeight, Storage } from '../../ops/op.ts';
 import { rowsOf } from '../../ops/shape.ts';
 import type { Gpu } from '../../platform.ts';
+import { mustGoOn, type Stop } from '../watched.ts';
 import type { Bound } from './bound.ts';
 import { maxTexelBytes, texelMemory, writeTexels } from './texels.ts';
 
@@ -46,6 +47,10 @@ export interface UploadOptions {
   readonly storage?: Storage;
   /** Used again from weight to weight, so that an upload of a whole model leaves no garbage; one upload at a time. */
   readonly memory?: UploadMemory;
+  /** Asked between pieces; an upload that is stopped throws InterruptedError and leaves nothing on the device. */
+  readonly stop?: Stop | undefined;
+  /** Told how many bytes of the file are on the device, piece by piece. */
+  readonly onBytes?: ((done: number) => void) | undefined;
 }
 
 /** Host memory of an upload: two pieces of the file, of which one is being read, and one as the device wants it. */
@@ -120,7 +125,7 @@ export async function uploadWeight(
     for (const { rows } of chunks) {
       memories.push(await memoryFor(device, weight.name, paddedRows(rows) * packed.deviceBytes, storage));
     }
-    await uploadPieces(packed, chunks, memories, readRows, options);
+    await uploadPieces(weight.name, packed, chunks, memories, readRows, options);
   } catch (error) {
     destroy();
     throw error;
@@ -147,11 +152,12 @@ async function uploadVector(device: GPUDevice, weight: WeightToUpload, readRows:
 
 /** Reads the next piece while one is rearranged. */
 async function uploadPieces(
+  name: string,
   packed: PackedRows,
   chunks: DeviceWeight['chunks'],
   memories: readonly Memory[],
   readRows: ReadRows,
-  { pieceBytes = PIECE_BYTES, memory = new UploadMemory() }: UploadOptions,
+  { pieceBytes = PIECE_BYTES, memory = new UploadMemory(), stop, onBytes }: UploadOptions,
 ): Promise<void> {
   const pieceRows = Math.max(ROWS, ROWS * Math.floor(pieceBytes / (ROWS * packed.fileBytes)));
   const pieces = chunks.flatMap(({ row0, rows }, chunk) =>
@@ -171,6 +177,8 @@ async function uploadPieces(
   let next = read(0);
   for (const [index, { rows, row0, target, chunkRow0, chunkRows }] of pieces.entries()) {
     const bytes = await next;
+    // Here, where no piece is being read into memory that the next upload uses.
+    mustGoOn(stop, `upload ${name}`, 'the next move uploads it');
     if (index + 1 < pieces.length) {
       next = read(index + 1);
       next.catch(() => {}); // it is awaited in the next turn; this one may throw first
@@ -183,6 +191,7 @@ async function uploadPieces(
       target.write(planeStart + (row0 - chunkRow0) * rowBytes, used);
       planeStart += paddedRows(chunkRows) * rowBytes;
     }
+    onBytes?.((row0 + rows) * packed.fileBytes);
   }
 }
 

@@ -108,7 +108,7 @@ describe.each(backends)('on %s', (backend) => {
       append: async ({ name, statistics }: TraceRow) => void sent.push([name, statistics.absmax ?? -1]),
     };
     const steps: string[] = [];
-    const run = model.start(TOKENS, { sink, onProgress: ({ step }) => steps.push(step) });
+    const run = model.start(TOKENS, { sink, onProgress: ({ item }) => steps.push(item) });
     await run.toEnd();
     expect(sent.find(([name]) => name === 'l_out-1')).toEqual(['l_out-1', 0]);
     expect(sent.map(([name]) => name)).toEqual(run.trace.names);
