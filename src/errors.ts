@@ -56,6 +56,11 @@ export class TraceError extends LayerscopeError {
   override readonly name = 'TraceError';
 }
 
+/** A notebook file cannot be read or written out, or a cell of it failed; `file` is the notebook. */
+export class NotebookError extends LayerscopeError {
+  override readonly name = 'NotebookError';
+}
+
 /** The GPU is missing, too small, or was lost. */
 export class DeviceError extends LayerscopeError {
   override readonly name = 'DeviceError';
