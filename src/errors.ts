@@ -56,11 +56,6 @@ export class TraceError extends LayerscopeError {
   override readonly name = 'TraceError';
 }
 
-/** A notebook file cannot be read or written out, or a cell of it failed; `file` is the notebook. */
-export class NotebookError extends LayerscopeError {
-  override readonly name = 'NotebookError';
-}
-
 /** The GPU is missing, too small, or was lost. */
 export class DeviceError extends LayerscopeError {
   override readonly name = 'DeviceError';
@@ -69,4 +64,9 @@ export class DeviceError extends LayerscopeError {
 /** The run was stopped by its AbortSignal; what was computed before stays readable. */
 export class InterruptedError extends LayerscopeError {
   override readonly name = 'InterruptedError';
+}
+
+/** A notebook, one of its cells or its kernel cannot be read, run or installed. */
+export class NotebookError extends LayerscopeError {
+  override readonly name = 'NotebookError';
 }

@@ -7,7 +7,7 @@ import { existsSync, renameSync, rmSync } from 'node:fs';
 import { copyFile, lstat, mkdir, readdir, readFile, writeFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { LayerscopeError, UsageError } from '../errors.ts';
+import { NotebookError, UsageError } from '../errors.ts';
 import { makeFolderFor } from '../node/folder.ts';
 import { cannotWrite } from '../node/whole_file.ts';
 import { KERNEL_NAME, type Kernelspec, type KernelspecOptions, kernelspec, STRICT_VARIABLE } from './kernelspec.ts';
@@ -33,7 +33,7 @@ export interface InstalledKernel {
 /**
  * Writes our kernelspec into a folder of kernels, in place of an earlier one of ours.
  *
- * @throws UsageError for a name that Jupyter would not take; LayerscopeError where another program's kernelspec has that
+ * @throws UsageError for a name that Jupyter would not take; NotebookError where another program's kernelspec has that
  * name; TraceError where it may not be written
  */
 export async function installKernel(kernels: string, options: InstallOptions = {}): Promise<InstalledKernel> {
@@ -42,7 +42,7 @@ export async function installKernel(kernels: string, options: InstallOptions = {
   const folder = join(kernels, name);
   const owner = await ownerOf(folder);
   if (owner === 'others' && !force) {
-    throw new LayerscopeError(
+    throw new NotebookError(
       `Cannot install kernel ${name}: ${folder} was not written by Layerscope; ` +
         'choose another name with --name NAME, or replace it with --force',
       { file: folder },
@@ -70,7 +70,7 @@ export async function installKernel(kernels: string, options: InstallOptions = {
 /**
  * Removes a kernelspec of ours, and gives the folder that is gone.
  *
- * @throws LayerscopeError where there is none, or it is another program's
+ * @throws NotebookError where there is none, or it is another program's
  */
 export async function uninstallKernel(kernels: string, name: string = KERNEL_NAME): Promise<string> {
   checkName(name);
@@ -78,7 +78,7 @@ export async function uninstallKernel(kernels: string, name: string = KERNEL_NAM
   const owner = await ownerOf(folder);
   if (owner !== 'us') {
     const why = owner === 'nobody' ? 'there is no such kernel' : 'it was not written by Layerscope';
-    throw new LayerscopeError(
+    throw new NotebookError(
       `Cannot uninstall ${folder}: ${why}; "npx layerscope kernel list" shows the kernels of Layerscope`,
       { file: folder },
     );

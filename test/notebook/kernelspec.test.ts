@@ -13,7 +13,7 @@ import {
 import { tmpdir } from 'node:os';
 import { isAbsolute, join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
-import { LayerscopeError, UsageError } from '../../src/errors.ts';
+import { NotebookError, UsageError } from '../../src/errors.ts';
 import { kernelspec } from '../../src/notebook/kernelspec.ts';
 import { kernelFolders, prefixKernels, userKernels } from '../../src/notebook/kernelspec_folders.ts';
 import { installKernel, listKernels, uninstallKernel } from '../../src/notebook/kernelspec_install.ts';
@@ -97,7 +97,7 @@ describe('installing', () => {
     const folder = foreign('layerscope', text);
     const before = readFileSync(join(folder, 'kernel.json'), 'utf8');
     const refused = installKernel(kernels);
-    await expect(refused).rejects.toThrow(LayerscopeError);
+    await expect(refused).rejects.toThrow(NotebookError);
     await expect(refused).rejects.toThrow(
       `Cannot install kernel layerscope: ${folder} was not written by Layerscope; ` +
         'choose another name with --name NAME, or replace it with --force',
