@@ -26,15 +26,25 @@ export async function withBar<T>(label: string, work: (bar: Bar | null) => Promi
   });
   const stop = () => bar.stop();
   process.once('exit', stop);
+  let latest: Parameters<Bar['at']> | undefined;
+  const draw = () => {
+    if (!latest) return;
+    const [done, total, detail] = latest;
+    if (!bar.isActive) bar.start(total, done, { detail });
+    bar.setTotal(total);
+    bar.update(done, { detail });
+  };
+  // A first part may take long before there is a second.
+  const timer = setTimeout(draw, BLINK_MS);
   try {
     return await work({
-      at(done, total, detail) {
-        if (!bar.isActive && performance.now() - begun > BLINK_MS) bar.start(total, done, { detail });
-        bar.setTotal(total);
-        bar.update(done, { detail });
+      at(...now) {
+        latest = now;
+        if (performance.now() - begun > BLINK_MS) draw();
       },
     });
   } finally {
+    clearTimeout(timer);
     stop();
     process.removeListener('exit', stop);
   }
