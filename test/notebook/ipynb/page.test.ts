@@ -1,5 +1,7 @@
 /** The page in Chromium, opened from disk with the network off. */
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { createServer } from 'node:http';
+import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { pathToFileURL } from 'node:url';
@@ -54,7 +56,7 @@ async function charted(source: string, chart: Chart): Promise<CodeCell> {
 }
 
 /** Opens the page without a network; `heard` is all that the console said and every address that was asked for. */
-async function opened(context: TestContext, options: BrowserContextOptions = {}) {
+async function opened(context: TestContext, options: BrowserContextOptions = {}, file = path) {
   const found = have(context, browser, 'no Chromium on this machine; install it or set LAYERSCOPE_CHROMIUM');
   const tab = await found.newContext({ offline: true, ...options });
   const heard: string[] = [];
@@ -64,7 +66,7 @@ async function opened(context: TestContext, options: BrowserContextOptions = {})
   page.on('request', (request) => {
     if (!/^(data|blob):/.test(request.url())) heard.push(request.url());
   });
-  await page.goto(pathToFileURL(path).href);
+  await page.goto(pathToFileURL(file).href);
   return { page, heard, close: () => tab.close() };
 }
 
@@ -89,6 +91,26 @@ describe('in Chromium with the network off', () => {
     expect(heard).toEqual([pathToFileURL(path).href]);
     expect(await page.title()).toBe('A page');
     await close();
+  });
+
+  test('an output that asks for something by the network is not let', async (context) => {
+    let requests = 0;
+    const server = createServer((_, response) => {
+      requests++;
+      response.end();
+    });
+    await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+    const address = `http://127.0.0.1:${(server.address() as AddressInfo).port}/`;
+    const html = `<img src="${address}"><script>fetch("${address}")</script>`;
+    const cell = codeCell('asks', { outputs: [{ type: 'display_data', data: { 'text/html': html }, metadata: {} }] });
+    const asking = join(folder, 'asking.html');
+    writeFileSync(asking, await notebookHtml(notebookOf(cell), { name: 'asking.ipynb', folder }));
+    const { heard, close } = await opened(context, { offline: false }, asking);
+    const refusals = () => heard.filter((said) => said.includes('Content Security Policy')).length;
+    await expect.poll(refusals).toBeGreaterThanOrEqual(2);
+    expect(requests).toBe(0);
+    await close();
+    server.close();
   });
 
   test('a chart has tooltips, takes a click, and is described', async (context) => {
