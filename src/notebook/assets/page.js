@@ -23,7 +23,7 @@ const showPage = async () => {
   const { document, addEventListener, vegaEmbed } = /** @type {Page} */ (/** @type {unknown} */ (globalThis));
 
   const reachScrollers = () => {
-    for (const element of document.querySelectorAll('pre, .wide, .live')) {
+    for (const element of document.querySelectorAll('pre, .wide, .live, .katex-display')) {
       if (element.scrollWidth > element.clientWidth) element.tabIndex = 0;
       else element.removeAttribute('tabindex');
     }

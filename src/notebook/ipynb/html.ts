@@ -1,6 +1,6 @@
 /**
- * A notebook as one HTML page that needs nothing else: its pictures are inside, its formulas are MathML, and where it has
- * charts, so are the scripts that draw them. A content security policy keeps the page from asking the network for anything.
+ * A notebook as one HTML page that needs nothing else: its pictures are inside, and so are, where it
+ * has them, the fonts of its formulas and the scripts that draw its charts. A content security policy keeps the page from asking the network for anything.
  */
 import { readFile } from 'node:fs/promises';
 import { version } from '../../version.ts';
@@ -9,8 +9,8 @@ import { highlighted } from './highlight.ts';
 import { MarkdownPage } from './markdown.ts';
 import type { Cell, CodeCell, Notebook, TextCell } from './notebook.ts';
 import { isChart, outputHtml } from './output_html.ts';
+import { formulaStyle, vegaScripts } from './page_libraries.ts';
 import { findPicture } from './pictures.ts';
-import { vegaScripts } from './vega_scripts.ts';
 
 export interface HtmlOptions {
   /** The file's name: the title of a notebook that gives itself none. */
@@ -40,6 +40,7 @@ export async function notebookHtml(notebook: Notebook, options: HtmlOptions): Pr
   const title = titleOf(notebook, name);
   const heading = cells.some((html) => /<h1\b/.test(html)) ? '' : `<h1>${escapeHtml(title)}</h1>\n`;
   const language = options.language ?? notebook.metadata.language ?? 'en';
+  const formulas = cells.some((html) => html.includes('class="katex')) ? `\n${await formulaStyle()}` : '';
   const scripts = hasCharts(notebook) ? `${await vegaScripts()}\n` : '';
   return `<!doctype html>
 <html lang="${escapeHtml(`${language}`)}">
@@ -50,7 +51,7 @@ export async function notebookHtml(notebook: Notebook, options: HtmlOptions): Pr
 <meta name="generator" content="layerscope ${version}">
 <title>${escapeHtml(title)}</title>
 <style>
-${await asset('page.css')}</style>
+${await asset('page.css')}</style>${formulas}
 </head>
 <body>
 <main>

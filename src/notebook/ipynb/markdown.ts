@@ -1,6 +1,6 @@
 /**
- * Markdown cells as HTML: GitHub's dialect by marked, formulas between `$…$` and `$$…$$` as MathML by KaTeX, which needs
- * no fonts. Raw HTML passes, as in Jupyter; pictures are put into the page, so that it needs nothing else.
+ * Markdown cells as HTML: GitHub's dialect by marked, formulas between `$…$` and `$$…$$` by KaTeX, as HTML to see and
+ * MathML to hear: MathML alone is hard to read where a system has no mathematical font. Raw HTML passes, as in Jupyter; pictures are put into the page, so that it needs nothing else.
  */
 import katex from 'katex';
 import { Marked, type MarkedExtension, type Token, type TokenizerExtension, type Tokens } from 'marked';
@@ -65,10 +65,10 @@ interface MathToken extends Tokens.Generic {
   readonly isDisplayed: boolean;
 }
 
-/** A formula's TeX as MathML; what KaTeX cannot read is shown as it is, with the reason as its title. */
+/** A formula's TeX as HTML; what KaTeX cannot read is shown as it is, with the reason as its title. */
 function mathHtml({ formula, isDisplayed }: MathToken): string {
   try {
-    return katex.renderToString(formula, { output: 'mathml', displayMode: isDisplayed, strict: 'ignore' });
+    return katex.renderToString(formula, { displayMode: isDisplayed, strict: 'ignore' });
   } catch (error) {
     const [why = ''] = `${(error as Error).message}`.split('\n');
     return `<code class="math-error" title="${escapeHtml(why)}">${escapeHtml(formula)}</code>`;

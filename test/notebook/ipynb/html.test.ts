@@ -39,6 +39,14 @@ describe('the page', () => {
     expect(await page({ metadata: { language: 'ja' }, cells: [] })).toContain('<html lang="ja">');
   });
 
+  test('has the fonts of formulas inside, only where there is a formula', async () => {
+    expect(await page(notebookOf(markdownCell('no formula')))).not.toContain('@font-face');
+    const html = await page(notebookOf(markdownCell('$x$')));
+    expect(html).toContain('<style>/*! katex\n\nThe MIT License');
+    expect(html.match(/url\((?!data:font\/woff2;base64,)/g)).toBeNull();
+    expect(html.match(/url\(data:/g)?.length).toBe(html.match(/@font-face/g)?.length);
+  });
+
   test('has Vega inside, with its licences, only where there is a chart', async () => {
     const without = await page(notebookOf(shows({ 'image/svg+xml': '<svg/>' }), codeCell('1')));
     expect(without.length).toBeLessThan(20_000);
@@ -49,11 +57,12 @@ describe('the page', () => {
 });
 
 describe('Markdown', () => {
-  test('has formulas as MathML, and prices stay prices', async () => {
+  test('has formulas to see and to hear, and prices stay prices', async () => {
     const html = await bodyOf(markdownCell('It costs $5 or $6. $x_1 < y_1$ and $$\\sqrt{a_i}$$\n\n$$\nb_i\n$$'));
-    expect(html).toContain('It costs $5 or $6. <span class="katex"><math');
+    expect(html).toContain('It costs $5 or $6. <span class="katex"><span class="katex-mathml"><math');
     expect(html.match(/<math /g)).toHaveLength(3);
     expect(html.match(/display="block"/g)).toHaveLength(2);
+    expect(html.match(/class="katex-html" aria-hidden="true"/g)).toHaveLength(3);
     expect(html).not.toContain('<em>');
   });
 
