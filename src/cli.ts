@@ -6,6 +6,7 @@ import { Command, CommanderError } from 'commander';
 import { doctorCommand } from './cli/doctor.ts';
 import { generateCommand } from './cli/generate.ts';
 import { infoCommand } from './cli/info.ts';
+import { kernelCommand } from './cli/kernel.ts';
 import { modelsCommand } from './cli/models.ts';
 import { exitOnSignals } from './cli/signals.ts';
 import { startCommand } from './cli/start.ts';
@@ -25,10 +26,13 @@ const commands = [
   tokenizeCommand(),
   infoCommand(),
   modelsCommand(),
+  kernelCommand(),
   doctorCommand(),
 ];
 for (const command of commands) program.addCommand(command);
-for (const command of [program, ...commands]) command.exitOverride().configureOutput({ outputError: () => {} });
+/** All of them, with those of `kernel`. */
+const calls = [program, ...commands, ...commands.flatMap((command) => command.commands)];
+for (const call of calls) call.exitOverride().configureOutput({ outputError: () => {} });
 
 exitOnSignals();
 process.stdout.on('error', (error: NodeJS.ErrnoException) => {
@@ -62,8 +66,9 @@ function report(error: unknown): number {
 function reportCall({ exitCode, code, message }: CommanderError): number {
   if (exitCode === 0) return 0;
   if (code === 'commander.help') return 2; // Called without a command: its help is on stderr.
-  const name = commands.find((command) => command.name() === process.argv[2])?.name();
-  const call = ['layerscope', ...(name ? [name] : [])].join(' ');
+  const command = commands.find((each) => each.name() === process.argv[2]);
+  const part = command?.commands.find((each) => each.name() === process.argv[3]);
+  const call = ['layerscope', ...[command, part].flatMap((each) => (each ? [each.name()] : []))].join(' ');
   const found = message
     .replace(/^error: /, '')
     .replace(/\s*\n\s*/g, ' ')

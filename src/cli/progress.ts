@@ -21,15 +21,25 @@ export async function withBar<T>(work: (onProgress: Watch['onProgress']) => Prom
   });
   const stop = () => bar.stop();
   process.once('exit', stop);
-  const move = ({ task, item, done, total }: Progress) => {
+  let latest: Progress | undefined;
+  const draw = () => {
+    if (!latest) return;
+    const { task, item, done, total } = latest;
     const shown = { task, item: visible(item) };
-    if (!bar.isActive && performance.now() - begun > BLINK_MS) bar.start(total, done, shown);
+    if (!bar.isActive) bar.start(total, done, shown);
     bar.setTotal(total);
     bar.update(done, shown);
+  };
+  // A first part may take long before there is a second.
+  const timer = setTimeout(draw, BLINK_MS);
+  const move = (progress: Progress) => {
+    latest = progress;
+    if (performance.now() - begun > BLINK_MS) draw();
   };
   try {
     return await work(move);
   } finally {
+    clearTimeout(timer);
     stop();
     process.removeListener('exit', stop);
   }

@@ -1,9 +1,10 @@
 /**
  * `layerscope start`: a first look at a model. Tokens, how the residual stream grows, what each layer would say next (the
- * logit lens, nostalgebraist 2020), and the text; the whole run goes into a file.
+ * logit lens, nostalgebraist 2020), and the text; the whole run goes into a file. Where the model is the shipped one, the
+ * first notebook, which looks at that, is run as well.
  */
 import { existsSync, readdirSync } from 'node:fs';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { Command } from 'commander';
 import prettyBytes from 'pretty-bytes';
@@ -13,6 +14,7 @@ import { LayerscopeError } from '../errors.ts';
 import type { Run } from '../index.ts';
 import { cut, short, shownWidth, table, visible } from '../notebook/display/plain_text.ts';
 import { type BackendName, backendOption, jsonOption, MODEL_ARGUMENT, openFor, printJson, promptOf } from './model.ts';
+import type { RanNotebook, StartCells } from './notebook_file.ts';
 import { withBar } from './progress.ts';
 import { bold, commandLine, percent, shownPath } from './terminal.ts';
 import { howToRead } from './trace.ts';
@@ -31,7 +33,8 @@ interface StartOptions {
   readonly json?: boolean;
 }
 
-export function startCommand(): Command {
+/** Without `startCells` no notebook is run. */
+export function startCommand(startCells?: StartCells): Command {
   return new Command('start')
     .description('a first look: tokens, RMS and logit lens of each layer, continuation; writes the trace')
     .argument('[prompt]', 'the text to run', PROMPT)
@@ -39,10 +42,11 @@ export function startCommand(): Command {
     .option('--out <file>', 'where the trace goes', join('out', 'first-look.arrow'))
     .addOption(backendOption())
     .addOption(jsonOption())
-    .action(start);
+    .action((prompt: string, options: StartOptions) => start(prompt, options, startCells));
 }
 
-async function start(prompt: string, { model: given, out, backend, json }: StartOptions): Promise<void> {
+async function start(prompt: string, options: StartOptions, startCells: StartCells | undefined): Promise<void> {
+  const { model: given, out, backend, json } = options;
   const path = given ?? shippedModel();
   const model = await openFor(path, backend);
   const { tokens, origin } = promptOf(model, { prompt, bos: true });
@@ -65,8 +69,10 @@ async function start(prompt: string, { model: given, out, backend, json }: Start
 
   const { writeFinished } = await import('./trace_file.ts');
   const written = await writeFinished(run, out);
-  if (json) printJson(report(model, prompt, run, layers, plain, written));
   show(`Wrote ${out}: ${whatWasWritten(written)}.\n${howToRead(out)}\n\n`);
+  const notebook = given === undefined && startCells ? await runFirstNotebook(startCells, dirname(out)) : null;
+  if (json) printJson(report(model, prompt, run, layers, plain, written, notebook));
+  if (notebook) show(`${whereItIs(notebook)}\n\n`);
   show(`Next: ${commandLine('trace', shownPath(path), '--prompt', prompt, '--select', '*-0')}\n`);
 }
 
@@ -74,6 +80,22 @@ function whatWasWritten({ bytes, tensors, values }: Written): string {
   const size = prettyBytes(bytes);
   if (values === tensors) return `all ${tensors} tensors of this run, ${size}`;
   return `statistics of all ${tensors} tensors of this run, values of ${values} (no more fit into memory), ${size}`;
+}
+
+/** Runs the first notebook beside this package into a folder; null where there is none. */
+async function runFirstNotebook(startCells: StartCells, folder: string): Promise<RanNotebook | null> {
+  const path = fileURLToPath(new URL('../../notebooks/01_first_look.ipynb', import.meta.url));
+  if (!existsSync(path)) return null;
+  const files = await import('./notebook_file.ts');
+  const [out, html] = ['ipynb', 'html'].map((kind) => join(folder, `01_first_look.${kind}`));
+  const ran = await files.runNotebookFile(startCells, { path, out, html });
+  if (ran.failure) throw files.failedCell(ran, ran.failure);
+  return ran;
+}
+
+function whereItIs({ notebook, written }: RanNotebook): string {
+  const [forJupyter, page] = written.map(({ path }) => path);
+  return `Ran ${shownPath(notebook)}: open ${page} in a browser, or ${forJupyter} in Jupyter.`;
 }
 
 /** The F16 model in fixtures, beside this package. */
@@ -165,6 +187,7 @@ function report(
   layers: readonly LayerLook[],
   { sampled }: Run,
   trace: Written,
+  ran: RanNotebook | null,
 ) {
   return {
     model: name,
@@ -179,5 +202,6 @@ function report(
       { prefix: true },
     ),
     trace,
+    notebook: ran,
   };
 }

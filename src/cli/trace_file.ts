@@ -1,13 +1,12 @@
 /** Traces into files: the folder is made, room is looked for first, and what a large file will take is said. */
-import { mkdir, stat } from 'node:fs/promises';
-import { dirname } from 'node:path';
+import { stat } from 'node:fs/promises';
 import prettyBytes from 'pretty-bytes';
 import type { Model } from '../engine/model.ts';
 import type { RowSink } from '../engine/run_trace.ts';
 import { TraceError, UsageError } from '../errors.ts';
 import type { Run } from '../index.ts';
 import { freeSpace, writeArrowFile } from '../node/arrow_file.ts';
-import { cannotWrite } from '../node/whole_file.ts';
+import { makeFolderFor } from '../node/folder.ts';
 import { sizeOf } from '../ops/shape.ts';
 import { arrowBytes } from '../trace/arrow_writer.ts';
 import type { Manifest } from '../trace/trace.ts';
@@ -73,9 +72,7 @@ export async function writeRunning(
 /** What to do before the first byte; after it, a signal takes the half file with it. */
 async function prepare(model: Model, path: string, tensors: number, numbers: number): Promise<void> {
   await mustNotBeModel(model, path);
-  await makeFolder(dirname(path)).catch((cause) => {
-    throw cannotWrite(path, cause);
-  });
+  await makeFolderFor(path);
   const expected = arrowBytes(tensors, numbers);
   const free = await freeSpace(path);
   const room = `it will take about ${prettyBytes(expected)}, and ${prettyBytes(free)} are free`;
@@ -87,14 +84,6 @@ async function prepare(model: Model, path: string, tensors: number, numbers: num
   if (expected > LARGE_BYTES) process.stderr.write(`Writing ${path}: ${room}\n`);
   exitOnSignals();
   await withBar((onProgress) => model.sha256({ onProgress }));
-}
-
-/** As mkdir with `recursive`, which in Node 20 never returns where the system refuses with ENOENT, as /proc does. */
-async function makeFolder(folder: string): Promise<void> {
-  const found = await stat(folder).catch(() => null);
-  if (found || dirname(folder) === folder) return; // What is no folder fails when the file in it is opened.
-  await makeFolder(dirname(folder));
-  await mkdir(folder);
 }
 
 async function mustNotBeModel(model: Model, path: string): Promise<void> {

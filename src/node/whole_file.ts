@@ -86,8 +86,12 @@ class Descriptor {
   }
 }
 
-/** Where the bytes go: `path`, or what it links to. A rename would replace a folder's link or a device such as /dev/null. */
-async function writableTarget(path: string): Promise<string> {
+/**
+ * Where the bytes go: `path`, or what it links to. A rename would replace a folder's link or a device such as /dev/null.
+ *
+ * @throws TraceError where that is a folder or a device
+ */
+export async function writableTarget(path: string): Promise<string> {
   const found = await stat(path).catch(() => null);
   if (!found) return path;
   if (found.isFile()) return realpath(path);
