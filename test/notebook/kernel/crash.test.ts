@@ -5,7 +5,6 @@ import { test } from './with_kernel.ts';
 
 describe('a cell that kills its process', () => {
   test.for([
-    ['process.exit(3)', /exit.*\b3\b|code 3/],
     ['process.abort()', /SIGABRT/],
     ["process.kill(process.pid, 'SIGSEGV'); await new Promise(() => {})", /SIGSEGV/],
     ["process.kill(process.pid, 'SIGKILL'); await new Promise(() => {})", /SIGKILL/],
@@ -26,8 +25,16 @@ describe('a cell that kills its process', () => {
     expect(kernel.pid).toBe(pid);
   });
 
+  test('process.exit is refused with the cure, and variables stay', async ({ kernel }) => {
+    await kernel.execute('var stays = 1;');
+    const { reply, traceback } = await kernel.execute('process.exit(3);');
+    expect(reply.status).toBe('error');
+    expect(traceback).toMatch(/Cannot end the process.*process\.exit\(3\).*restart/);
+    expect((await kernel.execute('stays')).result?.['text/plain']).toBe('1');
+  });
+
   test('between cells: the next one runs, and the user is told', async ({ kernel }) => {
-    const first = await kernel.begin("setTimeout(() => { console.error('going'); process.exit(5); }, 20);");
+    const first = await kernel.begin("setTimeout(() => { console.error('going'); process.abort(); }, 20);");
     await first.done();
     await first.until(prints('going'));
     await first.until(prints('variables'));

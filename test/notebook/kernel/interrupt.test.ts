@@ -1,9 +1,9 @@
 /** Interrupt: whatever a cell is caught in it stops, and variables and the device are as they were. */
-import { existsSync, mkdtempSync, rmSync } from 'node:fs';
+import { existsSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { constants, tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { describe, expect, onTestFinished } from 'vitest';
-import type { Exchange, Kernel } from '../jupyter.ts';
+import { type Exchange, type Kernel, prints } from '../jupyter.ts';
 import { test } from './with_kernel.ts';
 
 const backend = process.env.LAYERSCOPE_BACKEND === 'reference' ? 'reference' : 'webgpu';
@@ -77,12 +77,18 @@ test('nothing is running: an interrupt is answered, and the next cell runs', asy
   expect((await kernel.execute('1 + 1')).result?.['text/plain']).toBe('2');
 });
 
-test('a child process that a cell waits for ends with it', async ({ kernel }) => {
+test('a cell inside native code is told so, and stops when that returns', async ({ kernel }) => {
+  const folder = mkdtempSync(join(tmpdir(), 'layerscope-native-'));
+  onTestFinished(() => rmSync(folder, { recursive: true }));
+  const file = JSON.stringify(join(folder, 'return'));
+  const child = `setInterval(() => require('node:fs').existsSync(${file}) && process.exit(), 20)`;
   const cell = await caughtIn(
     kernel,
-    "(await import('node:child_process')).spawnSync(process.execPath, ['-e', 'setInterval(() => {}, 1000)']);",
+    `(await import('node:child_process')).spawnSync(process.execPath, ['-e', ${JSON.stringify(child)}]);\nwhile (true) {}`,
   );
   await kernel.interrupt();
+  await cell.until(prints('native code'));
+  writeFileSync(join(folder, 'return'), '');
   expect((await cell.done()).reply.status).toBe('error');
   expect((await kernel.execute('1 + 1')).result?.['text/plain']).toBe('2');
 });
