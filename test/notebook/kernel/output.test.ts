@@ -122,6 +122,13 @@ describe('display', () => {
     expect(brief(later.outputs)).toEqual(['update_display_data: newest']);
   });
 
+  test('gives a handle that updates what it showed, and shows nothing itself', async ({ kernel }) => {
+    const { outputs } = await kernel.execute(`const handle = display(${bundle('1')}); handle`);
+    const later = await kernel.execute(`handle.update(${bundle('2')});`);
+    expect([...brief(outputs), ...brief(later.outputs)]).toEqual(['display_data: 1', 'update_display_data: 2']);
+    expect(later.outputs[0]?.content.transient).toEqual(outputs[0]?.content.transient);
+  });
+
   test('output is cleared at once, or when the next comes', async ({ kernel }) => {
     const { outputs } = await kernel.execute(
       "console.log('1'); clearOutput(); clearOutput({ wait: true }); console.log('2');",
