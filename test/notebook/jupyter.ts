@@ -216,6 +216,7 @@ export class Kernel {
   readonly #answers = new Map<number, PromiseWithResolver>();
   readonly #clientEnded: Promise<void>;
   #key = '';
+  #lastLog = '';
   #commands = 0;
 
   constructor(python: string, env: NodeJS.ProcessEnv) {
@@ -267,7 +268,7 @@ export class Kernel {
   /** What the kernel itself printed, rather than as messages. */
   log(): string {
     const path = join(this.#folder, 'kernel.log');
-    return existsSync(path) ? readFileSync(path, 'utf8') : '';
+    return existsSync(path) ? readFileSync(path, 'utf8') : this.#lastLog;
   }
 
   /** Sends a request; does not wait for what comes of it. */
@@ -339,7 +340,18 @@ export class Kernel {
     const timer = setTimeout(() => this.client.kill('SIGKILL'), PATIENCE);
     await this.#clientEnded;
     clearTimeout(timer);
+    if (this.client.signalCode !== null) this.#killKernel();
+    this.#lastLog = this.log();
     rmSync(this.#folder, { recursive: true, force: true });
+  }
+
+  /** Where the client was killed before it could: the kernel ought to have ended by itself. */
+  #killKernel(): void {
+    try {
+      process.kill(this.pid, 'SIGKILL');
+    } catch {
+      // it has ended
+    }
   }
 
   #command<T>(name: string, parameters: Content): Promise<T> {

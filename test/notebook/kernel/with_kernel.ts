@@ -23,7 +23,11 @@ export const test = base.extend<Kernels>({
   kernel: async ({ skip, onTestFailed }, use) => {
     shared ??= startKernel(haveJupyter({ skip }));
     const kernel = await shared;
-    onTestFailed(() => void process.stderr.write(kernel.log()));
+    onTestFailed(async () => {
+      process.stderr.write(kernel.log());
+      shared = undefined; // it may hang or be broken: the next test gets another
+      await kernel.close();
+    });
     await use(kernel);
   },
   startKernel: async ({ skip, onTestFailed }, use) => {
