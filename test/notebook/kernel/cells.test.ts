@@ -20,26 +20,26 @@ async function run(kernel: Kernel, ...cells: readonly string[]): Promise<unknown
 
 describe('imports', () => {
   test.for([
-    ['a package that is ESM only', "import { compile } from 'vega-lite'; typeof compile", "'function'"],
+    ['a package that is ESM only', "import { compile } from 'vega-lite'; typeof compile", 'function'],
     [
       'a package of CommonJS and ESM',
       "import { vectorFromArray } from 'apache-arrow'; vectorFromArray([1, 2]).length",
       '2',
     ],
-    ['a default export', "import pretty from 'pretty-bytes'; pretty(1337)", "'1.34 kB'"],
-    ['a namespace', "import * as path from 'node:path'; path.posix.join('a', 'b')", "'a/b'"],
-    ['a builtin without node:', "import { basename } from 'path'; basename('/a/b')", "'b'"],
-    ['a default of CommonJS', "import koffi from 'koffi'; typeof koffi.load", "'function'"],
+    ['a default export', "import pretty from 'pretty-bytes'; pretty(1337)", '1.34 kB'],
+    ['a namespace', "import * as path from 'node:path'; path.posix.join('a', 'b')", 'a/b'],
+    ['a builtin without node:', "import { basename } from 'path'; basename('/a/b')", 'b'],
+    ['a default of CommonJS', "import koffi from 'koffi'; typeof koffi.load", 'function'],
     ['a renamed import', "import { sep as separator } from 'node:path'; separator.length", '1'],
     ['a type alone', "import type { Stats } from 'node:fs'; const none: Stats | null = null; none === null", 'true'],
     ['an import for its effects', "import 'node:os'; 1", '1'],
-    ['dynamic import', "const vega = await import('vega'); typeof vega.parse", "'function'"],
+    ['dynamic import', "const vega = await import('vega'); typeof vega.parse", 'function'],
     [
       'dynamic import of a name known at run time',
       "const name = 'node:' + 'os'; typeof (await import(name)).cpus",
-      "'function'",
+      'function',
     ],
-    ['the library itself', "import { charts as drawn } from 'layerscope'; typeof drawn.attention", "'function'"],
+    ['the library itself', "import { charts as drawn } from 'layerscope'; typeof drawn.attention", 'function'],
   ] as const)('%s', async ([, code, value], { kernel }) => {
     expect(await run(kernel, code)).toBe(value);
   });
@@ -52,7 +52,7 @@ describe('imports', () => {
         'function twice(name: string) { return join(name, name); }',
         "import { join } from 'node:path';\ntwice('a')",
       ),
-    ).toBe("'a/a'");
+    ).toBe('a/a');
   });
 
   test('of a module that is not there say so, in the line of the import', async ({ kernel }) => {
@@ -82,7 +82,7 @@ describe('imports', () => {
       join(folder, 'local.ts'),
       'export enum Size { Small = 7 }\nexport const sum = (n: number): string => n + "!";\n',
     );
-    expect(await run(kernel, code)).toBe("'7!'");
+    expect(await run(kernel, code)).toBe('7!');
     writeFileSync(join(folder, 'local.ts'), "export enum Size { Small }\nexport const sum: number = 'seven';\n");
     const { reply, traceback } = await kernel.execute(code);
     expect(reply.status).toBe('error');
@@ -98,7 +98,7 @@ describe('imports', () => {
     );
     const kernel = await startKernel({ cwd: folder });
     const { traceback } = await kernel.execute("import { broken } from './broken.ts';\n\nbroken({ a: 1 });");
-    expect(traceback).toMatch(/broken\.ts:4:9[\s\S]*:3:1/);
+    expect(traceback).toMatch(/broken\.ts:4:9[\s\S]*cell 1:3:/);
   });
 });
 
@@ -112,24 +112,16 @@ describe('a cell may', () => {
       'async function* count() { yield 1; yield 2; } const got: number[] = []; for await (const n of count()) got.push(n); got',
       '[ 1, 2 ]',
     ],
-    ['declare an enum', 'enum Colour { Red = 1, Green } Colour[Colour.Green]', "'Green'"],
+    ['declare an enum', 'enum Colour { Red = 1, Green } Colour[Colour.Green]', 'Green'],
     ['declare a const enum', 'const enum Fixed { A = 5 } Fixed.A', '5'],
     ['declare a namespace', 'namespace Shapes { export const sides = 4; } Shapes.sides', '4'],
-    [
-      'use generics',
-      'function first<T>(of: readonly T[]): T | undefined { return of[0]; } first<string>(["a"])',
-      "'a'",
-    ],
+    ['use generics', 'function first<T>(of: readonly T[]): T | undefined { return of[0]; } first<string>(["a"])', 'a'],
     [
       'use parameter properties',
       'class Point { constructor(readonly x: number, private y = 2) {} sum() { return this.x + this.y; } } new Point(1).sum()',
       '3',
     ],
-    [
-      'use decorators',
-      'function named(_: unknown, { name }: { name?: string | symbol }) { console.log(String(name)); } @named class Named {} typeof Named',
-      "'function'",
-    ],
+    ['use decorators', 'let noted = 0; function note(..._: unknown[]) { noted++; } @note class Noted {} noted', '1'],
     [
       'use abstract classes and accessors',
       'abstract class A { abstract get a(): number; } class B extends A { get a() { return 9; } } new B().a',
@@ -168,8 +160,8 @@ describe('the next cell', () => {
       '6',
     ],
     ['changes variables, and functions see it', ['let n = 1; const read = () => n;', 'n = 5; n++;', 'read()'], '6'],
-    ['sees types', ['interface Pair { a: number } type Key = keyof Pair;', "const key: Key = 'a'; key"], "'a'"],
-    ['may declare a constant again', ['const again = 1;', "const again = 'two';", 'again'], "'two'"],
+    ['sees types', ['interface Pair { a: number } type Key = keyof Pair;', "const key: Key = 'a'; key"], 'a'],
+    ['may declare a constant again', ['const again = 1;', "const again = 'two';", 'again'], 'two'],
     [
       'may declare a constant again as another kind',
       ['const kind = 1;', 'function kind() { return 2; }', 'kind()'],
@@ -187,7 +179,7 @@ describe('the next cell', () => {
     [
       'may declare a type again',
       ['interface Again { a: number }', 'interface Again { b: string }', "const shaped: Again = { b: 'x' }; shaped.b"],
-      "'x'",
+      'x',
     ],
     ['may declare an enum again', ['enum E { A = 1 }', 'enum E { A = 2 }', 'E.A'], '2'],
     ['sees what was destructured', ['const [p, { q }] = [1, { q: 2 }];', 'p + q'], '3'],
@@ -201,13 +193,9 @@ describe('the next cell', () => {
       ],
       '8',
     ],
-    [
-      'merges with nothing before it',
-      ['var counter = 0; for (var i = 0; i < 3; i++) counter += i;', 'counter + i'],
-      '6',
-    ],
+    ['sees what a loop left', ['var counter = 0; for (let i = 0; i < 3; i++) counter += i;', 'counter'], '3'],
     ['sees names of any script', ['const π = 3; const 変数 = 4;', 'π + 変数'], '7'],
-    ['may shadow what the prelude gives', ["const lens = 'mine';", 'lens'], "'mine'"],
+    ['may shadow what the prelude gives', ["const lens = 'mine';", 'lens'], 'mine'],
   ] as const)('%s', async ([, cells, value], { kernel }) => {
     expect(await run(kernel, ...cells)).toBe(value);
   });

@@ -20,7 +20,7 @@ describe('a cell that kills its process', () => {
     expect(traceback).toMatch(/variables/);
     expect((await queued.done()).stdout).toBe('');
     const after = await kernel.execute('typeof globalThis.process.pid + typeof charts.attention');
-    expect(after.result?.['text/plain']).toBe("'numberfunction'");
+    expect(after.result?.['text/plain']).toBe('numberfunction');
     expect((await kernel.execute('lost')).traceback).toMatch(/Cannot find name 'lost'/);
     expect(kernel.pid).toBe(pid);
   });
@@ -61,7 +61,7 @@ describe('restart', () => {
     expect(kernel.pid).not.toBe(pid);
     const { reply, traceback } = await kernel.execute('before');
     expect([reply.execution_count, traceback]).toEqual([1, expect.stringContaining("Cannot find name 'before'")]);
-    expect((await kernel.execute('typeof openModel')).result?.['text/plain']).toBe("'function'");
+    expect((await kernel.execute('typeof openModel')).result?.['text/plain']).toBe('function');
   });
 
   test('ends a kernel whose cell never rests by itself, within the time that Jupyter gives', async ({

@@ -127,7 +127,7 @@ describe('nbclient', () => {
       [{ output_type: 'execute_result', execution_count: 3, data: { 'text/plain': ['42'] }, metadata: {} }],
       [{ output_type: 'stream', name: 'stdout', text: ['kept\n'] }],
       [{ output_type: 'error', ename: 'RangeError', evalue: 'as wanted', traceback: expect.any(Array) }],
-      [{ output_type: 'execute_result', execution_count: 6, data: { 'text/plain': ["'function'"] }, metadata: {} }],
+      [{ output_type: 'execute_result', execution_count: 6, data: { 'text/plain': ['function'] }, metadata: {} }],
     ]);
   });
 
