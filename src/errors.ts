@@ -65,3 +65,8 @@ export class DeviceError extends LayerscopeError {
 export class InterruptedError extends LayerscopeError {
   override readonly name = 'InterruptedError';
 }
+
+/** A notebook, one of its cells or its kernel cannot be read, run or installed. */
+export class NotebookError extends LayerscopeError {
+  override readonly name = 'NotebookError';
+}

@@ -5,6 +5,8 @@ export { Model, type OpenOptions, openModelFrom, type StartOptions } from './eng
 export type { GenerateOptions, MoveOptions, Progress, Run, RunOptions, Sampled } from './engine/run.ts';
 export { type OpCase, runOp } from './engine/run_op.ts';
 export { type Drawn, Sampler, type SamplerOptions, type Stage } from './engine/sampler.ts';
+export { type AttributionOptions, attribution } from './engine/transforms/attribution.ts';
+export { type Edited, type EditFunction, type EditOptions, edit } from './engine/transforms/edit.ts';
 export { type LensOptions, lens, type Transform } from './engine/transforms.ts';
 export * from './errors.ts';
 export { bytesSource } from './gguf/bytes.ts';

@@ -1,7 +1,16 @@
 /** One attention head as a heatmap: which token looks at which. A click keeps one token: where it looks, who looks at it. */
 import type { TopLevelSpec } from 'vega-lite';
-import { type Chart, chart, percent, rounded, SEQUENTIAL } from './chart.ts';
-import { type Block, blocksOf, blocksSaid, type Cell, cellsOf, mustHaveHead, patternOf } from './pattern.ts';
+import { type Chart, chart, percent, rounded } from './chart.ts';
+import {
+  type Block,
+  blocksOf,
+  blocksSaid,
+  type Cell,
+  cellsOf,
+  mustHaveHead,
+  patternOf,
+  shareColour,
+} from './pattern.ts';
 import { type Source, textOf, traceOf } from './source.ts';
 
 export interface AttentionOptions {
@@ -82,13 +91,7 @@ function heatmap(blocks: readonly Block[], cells: readonly Cell[]): TopLevelSpec
         ...{ field: 'query', type: 'nominal', sort: labels, title: 'query: the token that looks' },
         axis,
       },
-      color: {
-        field: 'weight',
-        type: 'quantitative',
-        title: 'share of attention',
-        scale: { scheme: SEQUENTIAL, domain: [0, 1] },
-        legend: { format: '.0%', gradientLength: 160 },
-      },
+      color: shareColour(blocks),
       opacity: { condition: { test: kept, value: 1 }, value: 0.12 },
       tooltip: [
         { field: 'query', type: 'nominal', title: 'query' },

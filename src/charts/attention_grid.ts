@@ -1,7 +1,7 @@
 /** Every head of a layer, or of all layers, as small multiples: which heads are worth a closer look with `attention`. */
 import type { TopLevelSpec } from 'vega-lite';
-import { type Chart, chart, rounded, SEQUENTIAL } from './chart.ts';
-import { type Block, blocksOf, blocksSaid, cellsOf, type Pattern, patternOf } from './pattern.ts';
+import { type Chart, chart, rounded } from './chart.ts';
+import { type Block, blocksOf, blocksSaid, cellsOf, type Pattern, patternOf, shareColour } from './pattern.ts';
 import { layersOf, type Source, textOf, traceOf } from './source.ts';
 
 export interface AttentionGridOptions {
@@ -31,7 +31,7 @@ export async function attentionGrid(source: Source, { layer }: AttentionGridOpti
     end,
     Math.max(2, Math.min(MOST_ROWS, Math.floor(Math.sqrt((2 * MOST_CELLS) / nHead)))),
   );
-  const what = layer === undefined ? `${layers.length} layers` : `layer ${layer}`;
+  const what = layers.length > 1 ? `${layers.length} layers` : `layer ${layers[0]}`;
   return chart(
     {
       title: `Where the ${nHead} heads of ${what} look`,
@@ -39,6 +39,7 @@ export async function attentionGrid(source: Source, { layer }: AttentionGridOpti
         textOf(trace),
         'In each panel rows are queries, columns keys, the first token top left; blank: masked',
         ...blocksSaid(blocks),
+        ...(layers.length > 1 && blocks.length < end ? ['One layer alone, with { layer }, shows more'] : []),
       ],
       description: `Grid of ${nHead} small heatmaps, one per attention head of ${what}, over ${end} tokens.`,
     },
@@ -81,13 +82,7 @@ function grid(patterns: readonly Pattern[], blocks: readonly Block[]): TopLevelS
       encoding: {
         x: { field: 'key', type: 'nominal', sort: labels, axis: null },
         y: { field: 'query', type: 'nominal', sort: labels, axis: null },
-        color: {
-          field: 'weight',
-          type: 'quantitative',
-          title: 'share of attention',
-          scale: { scheme: SEQUENTIAL, domain: [0, 1] },
-          legend: { format: '.0%', gradientLength: 140 },
-        },
+        color: shareColour(blocks),
         tooltip: [
           { field: 'layer', type: 'ordinal', title: 'layer' },
           head,

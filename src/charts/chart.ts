@@ -28,6 +28,9 @@ export const CATEGORIES = ['#0072B2', '#D55E00', '#009E73', '#CC79A7', '#E69F00'
 /** Matplotlib's viridis (Smith and van der Walt 2015): as light says, so says hue. */
 export const SEQUENTIAL = 'viridis';
 
+/** ColorBrewer's orange and purple (Brewer 2003) for what is above and below 0, light at 0: no red beside green. */
+export const DIVERGING = 'purpleorange';
+
 /** Four significant digits, as tooltips show them. */
 export const FOUR_DIGITS = '.4~g';
 

@@ -1,5 +1,5 @@
 /** One number per attention head as a map: layers downwards, in the order they run, heads across. */
-import { FOUR_DIGITS, type Layers, SEQUENTIAL } from './chart.ts';
+import { DIVERGING, FOUR_DIGITS, type Layers, SEQUENTIAL } from './chart.ts';
 
 export interface HeadValue {
   readonly layer: number;
@@ -13,17 +13,19 @@ export interface HeadMap {
   /** Over its colours. */
   readonly unit: string;
   readonly domain: readonly [number, number];
+  /** Values have a sign, and the domain is as wide on either side of 0. */
+  readonly isSigned?: boolean;
   readonly values: readonly HeadValue[];
 }
 
 /** Pixels of a head; with more heads than `MOST_NUMBERED` in a layer there is no room for the number in it. */
-const [WIDE, NARROW] = [38, 16];
+const [WIDE, NARROW] = [38, 12];
 const MOST_NUMBERED = 16;
 
-export function headMap({ title, unit, domain, values }: HeadMap): Layers {
+export function headMap({ title, unit, domain, isSigned = false, values }: HeadMap): Layers {
   const heads = 1 + values.reduce((most, { head }) => Math.max(most, head), 0);
   const isNumbered = heads <= MOST_NUMBERED;
-  const axis = { labelAngle: 0, labelOverlap: 'greedy', ticks: false, domain: false } as const;
+  const axis = { labelAngle: 0, labelOverlap: 'parity', ticks: false, domain: false } as const;
   const x = { field: 'head', type: 'ordinal', title: 'head', axis } as const;
   const y = { field: 'layer', type: 'ordinal', title: 'layer', axis } as const;
   const tooltip = [
@@ -31,7 +33,9 @@ export function headMap({ title, unit, domain, values }: HeadMap): Layers {
     { field: 'head', type: 'ordinal', title: 'head' },
     { field: 'value', type: 'quantitative', title: unit, format: FOUR_DIGITS },
   ] as const;
-  const middle = (domain[0] + domain[1]) / 2;
+  const [least, most] = domain;
+  // viridis is light at its upper end, a diverging scheme in its middle.
+  const isLight = isSigned ? `abs(datum.value) < ${most / 2}` : `datum.value > ${(least + most) / 2}`;
   return {
     title: { text: title, fontSize: 12, anchor: 'middle', offset: 6 },
     width: { step: isNumbered ? WIDE : NARROW },
@@ -46,7 +50,7 @@ export function headMap({ title, unit, domain, values }: HeadMap): Layers {
             field: 'value',
             type: 'quantitative',
             title: unit,
-            scale: { scheme: SEQUENTIAL, domain: [...domain] },
+            scale: { scheme: isSigned ? DIVERGING : SEQUENTIAL, domain: [...domain] },
             legend: { gradientLength: 120, format: FOUR_DIGITS },
           },
         },
@@ -58,7 +62,7 @@ export function headMap({ title, unit, domain, values }: HeadMap): Layers {
               encoding: {
                 ...{ x, y, tooltip: [...tooltip] },
                 text: { field: 'value', type: 'quantitative', format: '.2f' },
-                color: { condition: { test: `datum.value > ${middle}`, value: 'black' }, value: 'white' },
+                color: { condition: { test: isLight, value: 'black' }, value: 'white' },
               },
             } as const,
           ]

@@ -2,6 +2,7 @@
 export { type AttentionOptions, attention } from './attention.ts';
 export { attentionEntropy } from './attention_entropy.ts';
 export { type AttentionGridOptions, attentionGrid } from './attention_grid.ts';
+export { type AttributionChartOptions, attribution } from './attribution.ts';
 export type { Chart } from './chart.ts';
 export { type DistributionOptions, distribution } from './distribution.ts';
 export { headScores } from './head_scores.ts';

@@ -18,6 +18,8 @@ export interface LogitLensOptions {
 /** Columns with room for a token, and columns at all. */
 const MOST_NAMED = 20;
 const MOST_COLUMNS = 300;
+/** Pixels of a column with a token, and of the others together. */
+const [NAMED_WIDTH, WIDEST_CHART] = [60, 1200];
 /** Letters that a cell has room for. */
 const MOST_LETTERS = 8;
 
@@ -39,6 +41,8 @@ interface Cell {
   readonly short: string;
   readonly probability: number;
   readonly entropy: number;
+  /** Both below the token: `75 % · 0.5`. */
+  readonly numbers: string;
   /** All that the lens named, with their probabilities. */
   readonly top: string;
   /** Whether the text goes on with it. */
@@ -69,13 +73,15 @@ export async function logitLens(source: Source, { positions, tokenizer }: LogitL
       subtitle: [
         textOf(trace),
         'Column: the text up to that token. Cell: the likeliest next token',
-        isNamed ? 'Bold: what the text says next' : 'Too many columns for names: they are in the tooltips',
+        ...(isNamed
+          ? ['Below it: its probability · the entropy of all, in nats. Bold: what the text says next']
+          : ['Too many columns for names: they are in the tooltips']),
         ...normSaid(trace),
         ...(isCut ? [`Positions ${start} to ${end - 1} of ${count}; see others with positions: [start, end]`] : []),
       ],
       description: `Table of the likeliest next token by layer and position: ${lastColumnSaid(cells)}.`,
     },
-    table(cells, layers.length, isNamed),
+    table(cells, isNamed),
   );
 }
 
@@ -119,6 +125,7 @@ function cellsOf(
       ...{ layer, after: tokenLabel(trace, position), token: best.token, short: cut(best.token) },
       probability: rounded(best.probability),
       entropy: rounded(entropies[row] as number),
+      numbers: `${(100 * best.probability).toFixed(0)} % · ${(entropies[row] as number).toFixed(1)}`,
       top: ranked.map(({ token, probability }) => `${token} ${percent(probability)}`).join(', '),
       isNext: trace.manifest.tokens?.[position + 1] === best.id,
     });
@@ -144,7 +151,7 @@ function lastColumnSaid(cells: readonly Cell[]): string {
   return `after ${last[0]?.after} it is ${said(last[0])} and ${said(last.at(-1))}, of entropy ${short(last.at(-1)?.entropy ?? 0)} nats`;
 }
 
-function table(cells: readonly Cell[], nLayer: number, isNamed: boolean): TopLevelSpec {
+function table(cells: readonly Cell[], isNamed: boolean): TopLevelSpec {
   const axis = { labelAngle: isNamed ? 0 : -90, ticks: false, domain: false } as const;
   const columns = [...new Set(cells.map(({ after }) => after))];
   const x = {
@@ -161,25 +168,27 @@ function table(cells: readonly Cell[], nLayer: number, isNamed: boolean): TopLev
     { field: 'top', type: 'nominal', title: 'it would say' },
     { field: 'entropy', type: 'quantitative', title: 'entropy (nats)', format: '.3f' },
   ] as const;
+  const text = { x: { ...x, sort: columns }, y, tooltip: [...tooltip] };
+  const color = { condition: { test: 'datum.probability > 0.5', value: 'black' }, value: 'white' } as const;
   // Tokens that the text goes on with, and the others: boldness is no channel of Vega-Lite's.
   const names = (isNext: boolean): Layers['layer'][number] => ({
     transform: [{ filter: `datum.isNext === ${isNext}` }],
-    mark: { type: 'text', fontSize: 10, fontWeight: isNext ? 'bold' : 'normal', aria: false },
-    encoding: {
-      ...{ x: { ...x, sort: columns }, y, tooltip: [...tooltip] },
-      text: { field: 'short', type: 'nominal' },
-      color: { condition: { test: 'datum.probability > 0.5', value: 'black' }, value: 'white' },
-    },
+    mark: { type: 'text', fontSize: 10, fontWeight: isNext ? 'bold' : 'normal', dy: -6, aria: false },
+    encoding: { ...text, color, text: { field: 'short', type: 'nominal' } },
   });
+  const numbers: Layers['layer'][number] = {
+    mark: { type: 'text', fontSize: 8.5, dy: 7, aria: false },
+    encoding: { ...text, color, text: { field: 'numbers', type: 'nominal' } },
+  };
   return {
-    width: { step: isNamed ? 60 : 10 },
-    height: { step: nLayer > 40 ? 16 : 22 },
+    width: { step: isNamed ? NAMED_WIDTH : Math.min(10, Math.floor(WIDEST_CHART / columns.length)) },
+    height: { step: isNamed ? 32 : 16 },
     data: { values: [...cells] },
     layer: [
       {
-        mark: { type: 'rect', aria: false, stroke: 'white' },
+        mark: { type: 'rect', aria: false, ...(isNamed ? { stroke: 'white' } : {}) },
         encoding: {
-          ...{ x: { ...x, sort: columns }, y, tooltip: [...tooltip] },
+          ...text,
           color: {
             field: 'probability',
             type: 'quantitative',
@@ -189,7 +198,7 @@ function table(cells: readonly Cell[], nLayer: number, isNamed: boolean): TopLev
           },
         },
       },
-      ...(isNamed ? [names(false), names(true)] : []),
+      ...(isNamed ? [names(false), names(true), numbers] : []),
     ],
   };
 }

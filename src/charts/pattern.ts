@@ -8,6 +8,7 @@
 import { TraceError } from '../errors.ts';
 import type { Tensor } from '../trace/tensor.ts';
 import type { Trace, TraceRow } from '../trace/trace.ts';
+import { SEQUENTIAL } from './chart.ts';
 import { rowsOf, tokenLabel } from './source.ts';
 
 export interface Pattern {
@@ -73,10 +74,27 @@ export function blocksOf(trace: Trace, end: number, most: number): Block[] {
 
 /** What is said of blocks in a subtitle; nothing where each is one position. */
 export function blocksSaid(blocks: readonly Block[]): string[] {
-  const size = (blocks[0]?.end ?? 1) - (blocks[0]?.start ?? 0);
-  return size > 1
-    ? [`Drawn in blocks of ${size} tokens: each cell is the sum over its keys and the mean over its queries`]
-    : [];
+  const size = sizeOfBlocks(blocks);
+  if (size === 1) return [];
+  return [
+    `Drawn in blocks of ${size} tokens: each cell is the sum over its keys and the mean over its queries`,
+    'Colours on a square root scale, for over a long text shares are small',
+  ];
+}
+
+/** The colours of shares of attention. */
+export function shareColour(blocks: readonly Block[]) {
+  return {
+    field: 'weight',
+    type: 'quantitative',
+    title: 'share of attention',
+    scale: { type: sizeOfBlocks(blocks) > 1 ? 'sqrt' : 'linear', scheme: SEQUENTIAL, domain: [0, 1] },
+    legend: { format: '.0%', gradientLength: 150, ...(sizeOfBlocks(blocks) > 1 ? { values: [0, 0.05, 0.25, 1] } : {}) },
+  } as const;
+}
+
+function sizeOfBlocks(blocks: readonly Block[]): number {
+  return (blocks[0]?.end ?? 1) - (blocks[0]?.start ?? 0);
 }
 
 export interface Cell {
@@ -89,7 +107,7 @@ export interface Cell {
 /** The cells of one head that hold anything: keys up to the query. */
 export function cellsOf(pattern: Pattern, head: number, blocks: readonly Block[]): Cell[] {
   const cells: Cell[] = [];
-  const size = (blocks[0]?.end ?? 1) - (blocks[0]?.start ?? 0);
+  const size = sizeOfBlocks(blocks);
   for (const [query, { start, end }] of blocks.entries()) {
     const queries = Math.max(0, end - Math.max(start, pattern.start));
     if (queries === 0) continue;

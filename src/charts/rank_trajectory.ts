@@ -2,10 +2,20 @@
 import { UsageError } from '../errors.ts';
 import { CATEGORIES, type Chart, chart, rounded } from './chart.ts';
 import { lensLayers, normSaid } from './lens_rows.ts';
-import { idLabels, rowAt, type Source, textOf, tokenLabel, traceOf, type Vocabulary, vocabularyOf } from './source.ts';
+import {
+  idLabels,
+  rowAt,
+  type Source,
+  textOf,
+  tokenId,
+  tokenLabel,
+  traceOf,
+  type Vocabulary,
+  vocabularyOf,
+} from './source.ts';
 
 export interface RankTrajectoryOptions {
-  /** Ids, or texts of one token each; by default the last layer's three likeliest. */
+  /** Up to seven ids, or texts of one token each; by default the last layer's three likeliest. */
   readonly tokens?: readonly (number | string)[];
   /** After which token; negative counts from the end. Default -1, the last. */
   readonly position?: number;
@@ -22,16 +32,18 @@ interface Point {
 
 /**
  * The rank of chosen tokens in `lens_logits-<layer>`, 1 the likeliest, on a log scale. Throws TraceError where the run
- * had no lens, UsageError where a token is none.
+ * had no lens, UsageError where a token is none, or there are more than seven.
  */
 export async function rankTrajectory(source: Source, options: RankTrajectoryOptions = {}): Promise<Chart> {
   const { position = -1, tokenizer } = options;
   const trace = traceOf(source);
   const layers = lensLayers(trace, 'rank trajectories');
   const last = await rowAt(trace, `lens_ids-${layers.at(-1)}`, position, 'rank trajectories');
-  const ids = options.tokens
-    ? options.tokens.map((token) => idOf(token, vocabularyOf(source, tokenizer)))
-    : [...last.values.slice(0, 3)];
+  const vocabulary = vocabularyOf(source, tokenizer);
+  const given = options.tokens?.map((token) => tokenId(token, vocabulary));
+  const ids = [...new Set(given ?? last.values.slice(0, 3))];
+  if (ids.length === 0 || ids.length > CATEGORIES.length)
+    throw new UsageError(`Cannot tell the ranks of ${ids.length} tokens apart: give 1 to ${CATEGORIES.length}`);
   const labels = idLabels(source, ids, tokenizer);
   const points: Point[] = [];
   let nVocab = 0;
@@ -98,18 +110,6 @@ export async function rankTrajectory(source: Source, options: RankTrajectoryOpti
 function rankOf(logits: Float32Array, id: number): number {
   const own = logits[id] as number;
   return logits.reduce((rank, logit, other) => rank + (logit > own || (logit === own && other < id) ? 1 : 0), 1);
-}
-
-function idOf(token: number | string, vocabulary: Vocabulary | undefined): number {
-  if (typeof token === 'number') return token;
-  if (!vocabulary)
-    throw new UsageError(`Cannot look ${JSON.stringify(token)} up: a trace has no tokenizer; give one, or ids`);
-  const ids = vocabulary.encode(token, { bos: false });
-  if (ids.length === 1) return ids[0] as number;
-  const pieces = ids.map((id) => vocabulary.piece(id)).join('|');
-  throw new UsageError(
-    `Cannot follow ${JSON.stringify(token)}: it is ${ids.length} tokens, ${pieces}; give one that is a single token`,
-  );
 }
 
 function said(token: string, points: readonly Point[]): string {

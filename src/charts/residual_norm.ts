@@ -64,8 +64,7 @@ export async function residualNorm(source: Source): Promise<Chart> {
           field: 'norm',
           type: 'quantitative',
           title: 'L2 norm (log scale)',
-          scale: { type: 'log', scheme: SEQUENTIAL },
-          legend: { gradientLength: 120, format: '~g' },
+          ...logColours(cells),
         },
         tooltip: [
           { field: 'token', type: 'nominal', title: 'token' },
@@ -75,6 +74,18 @@ export async function residualNorm(source: Source): Promise<Chart> {
       },
     },
   );
+}
+
+/** From the least to the largest norm: a log scale of less than two decades has hardly a power of ten for its legend. */
+function logColours(cells: readonly Cell[]) {
+  const scale = { type: 'log', scheme: SEQUENTIAL } as const;
+  const legend = { gradientLength: 120, format: '~g' };
+  const norms = cells.map(({ norm }) => norm);
+  const [least, most] = [Math.min(...norms), Math.max(...norms)];
+  const values = [least, Math.sqrt(least * most), most].map((norm) => Number(norm.toPrecision(2)));
+  const [from, , to] = values as [number, number, number];
+  if (!(from < to)) return { scale, legend };
+  return { scale: { ...scale, domain: [from, to], clamp: true }, legend: { ...legend, values } };
 }
 
 function largestSaid(cells: readonly Cell[]): string {

@@ -7,7 +7,7 @@ import { TraceError } from '../errors.ts';
 import type { Tensor } from '../trace/tensor.ts';
 import type { Trace, TraceRow } from '../trace/trace.ts';
 import { CATEGORIES, type Chart, chart, FOUR_DIGITS, type Layers, rounded, short, type Unit } from './chart.ts';
-import { layersOf, type Source, textOf, tokenRows, traceOf } from './source.ts';
+import { layersOf, type Source, textOf, tokenRows, tokensRun, traceOf } from './source.ts';
 
 export interface RmsGrowthOptions {
   /** Drawn dashed on top, for the same tokens: another backend, llama.cpp, a healthy model. */
@@ -84,7 +84,7 @@ function rmsOver(rows: readonly TraceRow[]): number {
 }
 
 function mustBeOfOneText(trace: Trace, other: Trace): void {
-  const [ours, theirs] = [trace.manifest.tokens, other.manifest.tokens];
+  const [ours, theirs] = [trace, other].map((each) => each.manifest.tokens?.slice(0, tokensRun(each)));
   if (!ours || !theirs) return;
   const at = Array.from({ length: Math.max(ours.length, theirs.length) }, (_, i) => i).find(
     (i) => ours[i] !== theirs[i],
@@ -190,7 +190,9 @@ function comparisonChart(trace: Trace, all: readonly Point[], agreements: readon
       subtitle: [
         textOf(trace),
         'Left, black and dashed: the reference. Two runs can have the same RMS and point elsewhere: read all three',
-        `An error below ${LEAST_ERROR} is drawn at ${LEAST_ERROR}`,
+        ...(errors.some((error) => error < LEAST_ERROR)
+          ? [`An error below ${LEAST_ERROR} is drawn at ${LEAST_ERROR}`]
+          : []),
         ...oddities(trace, all),
       ],
       description:

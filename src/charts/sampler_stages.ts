@@ -114,7 +114,7 @@ function panel(rows: readonly Row[], { field, label, title, scale, format }: Pan
         ...{ field: 'stage', type: 'nominal', sort: rows.map(({ stage }) => stage), title: isFirst ? 'stage' : null },
         axis: { labels: isFirst, labelLimit: 200, ticks: false, domain: false },
       },
-      x: { field, type: 'quantitative', title, scale, axis: { format, tickCount: 4, labelOverlap: 'greedy' } },
+      x: { field, type: 'quantitative', title, scale, axis: { format, tickCount: 3, labelOverlap: 'greedy' } },
       tooltip: [
         { field: 'stage', type: 'nominal', title: 'after stage' },
         { field: 'kept', type: 'quantitative', title: 'candidates left', format: 'd' },

@@ -1,5 +1,7 @@
 /** What charts read of a trace: its tokens as labels, and tensors over all passes put together by position. */
-import { TraceError } from '../errors.ts';
+import { TraceError, UsageError } from '../errors.ts';
+import type { Params } from '../ops/op.ts';
+import { singleToken } from '../tokenizer/single_token.ts';
 import type { Tokenizer } from '../tokenizer/tokenizer.ts';
 import { Tensor } from '../trace/tensor.ts';
 import type { Trace, TraceRow } from '../trace/trace.ts';
@@ -14,15 +16,22 @@ export function traceOf(source: Source): Trace {
   return 'trace' in source ? source.trace : source;
 }
 
-/** The rows of a name, one per pass. Throws TraceError where there is none; `chart` says what cannot be drawn. */
+/** The rows of a name, one per pass. Throws TraceError where there is none, with the cure; `chart` says what cannot be drawn. */
 export function rowsOf(trace: Trace, name: string, chart: string): readonly TraceRow[] {
   const rows = trace.entries.filter((row) => row.name === name);
   if (rows.length > 0) return rows;
+  const last = trace.entries.reduce((most, { layer }) => Math.max(most, layer ?? -1), -1);
+  if (trace.names.includes('result_norm') && Number(/-(\d+)$/.exec(name)?.[1] ?? 0) > last) {
+    throw new TraceError(`Cannot draw ${chart}: the trace has no ${name}; its layers are 0 to ${last}`, {
+      tensor: name,
+    });
+  }
   const stem = name.replace(/-\d+$/, '');
   const near = [...new Set(trace.entries.filter((row) => row.name.startsWith(`${stem}-`)).map((row) => row.name))];
   const found = near.length > 0 ? `of ${stem} it has ${near.join(', ')}` : `it holds ${trace.names.length} others`;
   throw new TraceError(
-    `Cannot draw ${chart}: the trace has no ${name}; ${found}. Let the run go on with run.to('${name}'), then draw again`,
+    `Cannot draw ${chart}: the trace has no ${name}; ${found}. Let the run go on with run.to('${name}'); ` +
+      `if it is past that already, start one that keeps it, with select: '${name}'`,
     { tensor: name },
   );
 }
@@ -84,9 +93,23 @@ export async function rowAt(trace: Trace, name: string, position: number, chart:
   return { position: wanted, values: data.subarray((wanted - row.pos0) * size, (wanted - row.pos0 + 1) * size) };
 }
 
+/** What a transform of the run was made with, as the manifest lists it; undefined where the run had none of that name. */
+export function paramsOf({ manifest }: Trace, transform: string): Params | undefined {
+  const { transforms } = manifest;
+  if (!Array.isArray(transforms)) return undefined;
+  return transforms.find((each): each is { params?: Params } => each?.name === transform)?.params;
+}
+
 /** The vocabulary that was given, or that of the run's model. */
 export function vocabularyOf(source: Source, given?: Vocabulary): Vocabulary | undefined {
   return given ?? ('trace' in source ? source.model?.tokenizer : undefined);
+}
+
+/** The id of a token that was given by its text or id. Throws UsageError where a text is not one token, or nothing knows. */
+export function tokenId(token: number | string, vocabulary: Vocabulary | undefined): number {
+  if (typeof token === 'number') return token;
+  if (vocabulary) return singleToken(token, vocabulary);
+  throw new UsageError(`Cannot look ${JSON.stringify(token)} up: a trace has no tokenizer; give one, or ids`);
 }
 
 /**
@@ -125,13 +148,19 @@ export function shown(piece: string): string {
 }
 
 /** Which text is drawn, for a subtitle: `“Lily gave the ball …”, 12 tokens`. */
-export function textOf({ manifest, entries }: Trace): string {
-  const count = entries.reduce((most, row) => Math.max(most, row.pos0 + tokensIn(row)), 0);
+export function textOf(trace: Trace): string {
+  const { manifest } = trace;
+  const count = tokensRun(trace);
   const text = joined((manifest.pieces ?? []).slice(0, count)).trim();
   const start = [...text].slice(0, 60).join('');
   const cut = start.length < text.length ? `${start}…` : start;
   const tokens = `${count} token${count === 1 ? '' : 's'}`;
   return text ? `“${cut.replaceAll(/\s+/g, ' ')}”, ${tokens}` : tokens;
+}
+
+/** How many tokens have been through the model, be it in part: of a run that drew one more, all but that one. */
+export function tokensRun({ entries }: Trace): number {
+  return entries.reduce((most, row) => Math.max(most, row.pos0 + tokensIn(row)), 0);
 }
 
 /** Pieces as text; bytes that make a character together become it. */

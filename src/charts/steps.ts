@@ -31,8 +31,6 @@ interface Row {
   readonly state: (typeof STATES)[number];
   readonly op: string;
   readonly formula: string;
-  /** The same, cut to its column. */
-  readonly short: string;
   /** `token 10 × embd 256`; axes alone where the step has not run. */
   readonly shape: string;
   readonly inputs: string;
@@ -47,10 +45,10 @@ interface Corner {
   readonly x: number;
 }
 
-/** Where columns begin, from 0 to 100, the width of the steps. */
-const [NAME_AT, SHAPE_AT, FORMULA_AT] = [1, 20, 46] as const;
-/** Letters of a formula that its column has room for. */
-const MOST_LETTERS = 62;
+/** Where names begin and shapes at the earliest, and how wide shapes are, of 100, the width of the steps. */
+const [NAME_AT, SHAPE_AT, SHAPE_WIDTH] = [1, 20, 26] as const;
+/** How wide a bold letter of a name is, and one of a formula. */
+const [NAME_LETTER, FORMULA_LETTER] = [0.9, 0.87] as const;
 const ARCS_WIDTH = 22;
 
 /**
@@ -79,7 +77,7 @@ export async function steps(source: StepSource, { layer = 0, current }: StepsOpt
         'An arc leads from a step to one that reads it; weights and whole formulas are in the tooltip',
       ],
       description:
-        `Diagram of the ${own.length} steps of ${titleOf(layer)}, from ${own[0]?.name} to ${own.at(-1)?.name}; ` +
+        `Diagram of ${titleOf(layer)}: ${own.length}, from ${own[0]?.name} to ${own.at(-1)?.name}; ` +
         `${done} are done${next ? `, and ${next.name} is highlighted` : ''}.`,
     },
     diagram(rows, corners(own, rows)),
@@ -107,7 +105,7 @@ function rowsOf({ steps: all, trace }: StepSource, own: readonly Step[], marked:
           ? 'done'
           : 'not yet run';
     return {
-      ...{ row, name: step.name, state, op: step.op, formula, short: cut(formula) },
+      ...{ row, name: step.name, state, op: step.op, formula },
       shape: step.dims.map((dim, axis) => (shape ? `${dim} ${shape[axis]}` : dim)).join(' × '),
       inputs: Object.entries(step.inputs)
         .map(([role, name]) => `${role} = ${name}`)
@@ -116,8 +114,8 @@ function rowsOf({ steps: all, trace }: StepSource, own: readonly Step[], marked:
   });
 }
 
-function cut(text: string): string {
-  return text.length > MOST_LETTERS ? `${text.slice(0, MOST_LETTERS - 1)}…` : text;
+function cut(text: string, letters: number): string {
+  return text.length > letters ? `${text.slice(0, letters - 1)}…` : text;
 }
 
 /** A cache slot stands for the step that writes it. */
@@ -142,6 +140,10 @@ function corners(own: readonly Step[], rows: readonly Row[]): Corner[] {
 }
 
 function diagram(rows: readonly Row[], arcs: readonly Corner[]): Layers {
+  const longest = Math.max(...rows.map(({ name }) => name.length));
+  const shapeAt = Math.max(SHAPE_AT, NAME_AT + NAME_LETTER * (longest + 1));
+  const formulaAt = shapeAt + SHAPE_WIDTH;
+  const letters = Math.floor((100 - formulaAt) / FORMULA_LETTER);
   const y = { field: 'row', type: 'ordinal', axis: null } as const;
   const scale = { domain: [-ARCS_WIDTH - 1, 100], nice: false, zero: false };
   const tooltip = [
@@ -163,7 +165,7 @@ function diagram(rows: readonly Row[], arcs: readonly Corner[]): Layers {
   return {
     width: 900,
     height: { step: 22 },
-    data: { values: [...rows] },
+    data: { values: rows.map((row) => ({ ...row, short: cut(row.formula, letters) })) },
     layer: [
       {
         mark: { type: 'bar', height: 18, cornerRadius: 3, aria: false },
@@ -191,8 +193,8 @@ function diagram(rows: readonly Row[], arcs: readonly Corner[]): Layers {
         },
       },
       column('name', NAME_AT),
-      column('shape', SHAPE_AT),
-      column('short', FORMULA_AT),
+      column('shape', shapeAt),
+      column('short', formulaAt),
     ],
   };
 }

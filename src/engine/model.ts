@@ -157,8 +157,8 @@ export class Model {
   }
 
   /**
-   * Runs one step alone on given inputs, by role: tensors, a cache slot's whole content, or token ids; weights are the
-   * model's. `backend` may be another than the model's own. Throws StepError where the inputs do not fit.
+   * Runs one step alone on given inputs, by role: tensors, a cache slot's whole content, or token ids; weights and edits are
+   * the model's. `backend` may be another than the model's own. Throws StepError where the inputs do not fit.
    */
   async runStep(
     name: string,
@@ -181,14 +181,16 @@ export class Model {
     const { platform } = this.#parts;
     const where = backend === 'reference' ? backend : deviceContext(await platform.gpu(), platform.kernel);
     const pass = passOf(step, this.steps, tensors);
-    const { shape, data } = await runOp(op, { tensors, weights, params: step.params, pass }, where);
-    return new Tensor({ name: step.name, shape, dims: step.dims, data: Float32Array.from(data) });
+    const { shape, data: computed } = await runOp(op, { tensors, weights, params: step.params, pass }, where);
+    const output = { shape, data: Float32Array.from(computed) };
+    const data = step.edit ? await step.edit(output, pass) : output.data;
+    return new Tensor({ name: step.name, shape, dims: step.dims, data });
   }
 
   /** The same model with other steps; weights and device memory are shared. */
   with(...transforms: readonly Transform[]): Model {
     const steps = transforms.reduce<readonly Step[]>(
-      (list, transform) => transform.apply(list, this.config),
+      (list, transform) => transform.apply(list, this.config, this.tokenizer),
       this.steps,
     );
     return new Model({ ...this.#parts, transforms: [...this.#parts.transforms, ...transforms], steps });

@@ -20,12 +20,12 @@ export interface Work {
   readonly names: readonly string[];
 }
 
-/** Steps from … to-1 as work, fusing neighbours whose inner outputs nobody observes and nobody else reads. */
+/** Steps from … to-1 as work, fusing neighbours whose inner outputs nobody observes or edits and nobody else reads. */
 export function planWork(steps: readonly Step[], from: number, to: number, observed: Observed): Work[] {
   const last = lastUses(steps);
   const isHidden = (i: number) => {
-    const { name, writes } = steps[i]!;
-    return !writes && !observed.values(name) && !observed.statistics(name);
+    const { name, writes, edit } = steps[i]!;
+    return !writes && !edit && !observed.values(name) && !observed.statistics(name);
   };
   const work: Work[] = [];
   for (let i = from; i < to; ) {

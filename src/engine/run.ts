@@ -298,16 +298,35 @@ export class Run {
       onProgress?.({ pass: pass.index, step: this.steps[done - 1]!.name, done: done - from, total: to - from });
     };
     const isWatched = signal !== undefined || onProgress !== undefined || sink !== undefined;
-    const request = { pass, steps: this.steps, from, to, observed: this.#observed };
-    const done = await this.#session.execute(isWatched ? { ...request, signal, onDone: report } : request);
-    if (!isWatched) await report(done);
-    if (done < to) {
-      if (this.#options.signal) this.#usedSignals.add(this.#options.signal);
-      throw new InterruptedError(
-        `Cannot finish ${this.steps[to - 1]!.name}: interrupted before ${this.steps[done]!.name}; the next move goes on from there`,
-        { step: this.steps[done]!.name },
-      );
+    const request = { pass, steps: this.steps, observed: this.#observed };
+    while (this.#cursor < to) {
+      const end = this.#nextEdit(this.#cursor, to);
+      // What ends here is reported below, once it was edited.
+      const onDone = (done: number) => (done < end ? report(done) : undefined);
+      const part = { ...request, from: this.#cursor, to: end };
+      const done = await this.#session.execute(isWatched ? { ...part, signal, onDone } : part);
+      if (done < end) {
+        if (this.#options.signal) this.#usedSignals.add(this.#options.signal);
+        throw new InterruptedError(
+          `Cannot finish ${this.steps[to - 1]!.name}: interrupted before ${this.steps[done]!.name}; the next move goes on from there`,
+          { step: this.steps[done]!.name },
+        );
+      }
+      const step = this.steps[end - 1]!;
+      if (step.edit) {
+        // It may throw: then all before it is done, and the next move computes the step again.
+        if (this.#cursor < end - 1) await report(end - 1);
+        const output = await this.#session.read(pass.index, step.name);
+        await this.#session.write(pass, step, await step.edit(output, pass));
+      }
+      await report(end);
     }
+  }
+
+  /** How far steps from … to-1 can run at once: to the end of the first that is edited, else to `to`. */
+  #nextEdit(from: number, to: number): number {
+    const edited = this.steps.slice(from, to).findIndex(({ edit }) => edit !== undefined);
+    return edited < 0 ? to : from + edited + 1;
   }
 
   /** The signal given at the start, until it has fired and been reported. */

@@ -8,11 +8,12 @@ import type { LlamaConfig } from '../llama/config.ts';
 import { outputWeight } from '../llama/forward.ts';
 import type { Params } from '../ops/op.ts';
 import type { Step } from '../ops/step.ts';
+import type { Tokenizer } from '../tokenizer/tokenizer.ts';
 
 export interface Transform {
   readonly name: string;
   readonly params: Params;
-  apply(steps: readonly Step[], config: LlamaConfig): Step[];
+  apply(steps: readonly Step[], config: LlamaConfig, tokenizer: Pick<Tokenizer, 'encode' | 'piece'>): Step[];
 }
 
 export interface LensOptions {

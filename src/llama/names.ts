@@ -99,13 +99,13 @@ export class NameIndex {
 
   /**
    * Our names of what globs over names and aliases pick; 'all' and 'none' are what they say. Throws StepError, with the
-   * names most like it, where a glob picks nothing.
+   * names most like it, where a glob picks nothing; `action` completes "Cannot … <glob>".
    */
-  select(globs: string | readonly string[]): Set<string> {
+  select(globs: string | readonly string[], action = 'select'): Set<string> {
     const ours = [...new Set(this.#names.values())].map((name) => ({ name, ...this.aliases(name) }));
     const known = globList(globs).map((glob) => {
       const [sign, bare] = glob.startsWith('!') ? ['!', glob.slice(1)] : ['', glob];
-      return bare === 'none' || ours.some(selects(bare)) ? glob : sign + this.resolve(bare, 'select');
+      return bare === 'none' || ours.some(selects(bare)) ? glob : sign + this.resolve(bare, action);
     });
     return new Set(ours.filter(selects(known)).map(({ name }) => name));
   }

@@ -6,12 +6,16 @@ import { getRows } from './get_rows.ts';
 import { kq } from './kq.ts';
 import { kqv } from './kqv.ts';
 import { logSumExp } from './log_sum_exp.ts';
+import { logitDirection } from './logit_direction.ts';
 import { mul } from './mul.ts';
 import { mulMat } from './mul_mat.ts';
+import { mulMatTransposed } from './mul_mat_transposed.ts';
 import type { Op } from './op.ts';
 import { probability } from './probability.ts';
+import { rms } from './rms.ts';
 import { rmsNorm } from './rms_norm.ts';
 import { rope } from './rope.ts';
+import { rowDot } from './row_dot.ts';
 import { silu } from './silu.ts';
 import { softMax } from './soft_max.ts';
 import { take } from './take.ts';
@@ -34,6 +38,10 @@ const all: readonly Op[] = [
   logSumExp,
   entropy,
   probability,
+  logitDirection,
+  mulMatTransposed,
+  rowDot,
+  rms,
 ];
 
 /** By name, without a prototype, so that no name but an op's is found. */

@@ -11,8 +11,8 @@
  * does without either. All weights of TinyLlama in Q4_0 on lavapipe, two cores: 54 ms for one token (10.8 GB/s), 3.3 s for
  * 128 (80 GFLOP/s), in CPU time halved, as the machine was shared; from storage buffers the 128 take twice as long.
  */
-import type { DeviceTraits, DeviceWeight, DispatchRequest, KernelCall, Op, Params, Shape, Storage } from './op.ts';
-import { cannotRun, columnsOf, rowsOf, shapeOf, shapeText, sizeOf } from './shape.ts';
+import type { DeviceTraits, DeviceWeight, DispatchRequest, KernelCall, Op, Shape, Storage } from './op.ts';
+import { cannotRun, columnsOf, rowsOf, shapeOf, shapeText, shapeWithHeads, sizeOf } from './shape.ts';
 import { dotTolerance } from './tolerance.ts';
 import { weightUniforms } from './weight_uniforms.ts';
 import { workgroups } from './workgroups.ts';
@@ -45,7 +45,7 @@ export const mulMat: Op = {
         `x is ${shapeText(x)} and weight is ${shapeText(weight)}; a token of x must have ${columnsOf(weight)} numbers`,
       );
     }
-    return outputShape(tokens, rowsOf(weight), params);
+    return shapeWithHeads(name, tokens, rowsOf(weight), 'rows', params);
   },
 
   reference({ tensors, weights }) {
@@ -79,17 +79,6 @@ export const mulMat: Op = {
 
 function matrixOf(shape: Shape): readonly [tokens: number, columns: number] {
   return [shape[0] ?? 1, sizeOf(shape.slice(1))];
-}
-
-function outputShape(tokens: number, rows: number, { heads }: Params): Shape {
-  if (heads === undefined) return [tokens, rows];
-  if (typeof heads !== 'number' || !Number.isSafeInteger(heads) || heads < 1 || rows % heads !== 0) {
-    throw cannotRun(
-      name,
-      `its param heads is ${heads}; it must be a whole number that divides the weight's ${rows} rows`,
-    );
-  }
-  return [tokens, heads, rows / heads];
 }
 
 function kernelCall(weight: DeviceWeight, chunk: number, tokens: number, device: DeviceTraits): KernelCall {

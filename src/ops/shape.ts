@@ -55,6 +55,24 @@ export function requireRowVector(op: string, shapes: Readonly<Record<string, Sha
   }
 }
 
+/** What a matrix gives each token, `size` numbers; `[tokens, heads, size / heads]` where the step's params ask for heads. */
+export function shapeWithHeads(
+  op: string,
+  tokens: number,
+  size: number,
+  of: 'rows' | 'columns',
+  { heads }: Params,
+): Shape {
+  if (heads === undefined) return [tokens, size];
+  if (typeof heads !== 'number' || !Number.isSafeInteger(heads) || heads < 1 || size % heads !== 0) {
+    throw cannotRun(
+      op,
+      `its param heads is ${heads}; it must be a whole number that divides the weight's ${size} ${of}`,
+    );
+  }
+  return [tokens, heads, size / heads];
+}
+
 /** A number from the step's params, or StepError. */
 export function numberParam(op: string, params: Params, name: string): number {
   const value = params[name];

@@ -2,7 +2,13 @@
  * A forward pass is a list of named steps; this is what one step is. `src/llama/forward.ts` writes the list, everything
  * else reads it. See "One idea" in the README.
  */
-import type { Params } from './op.ts';
+import type { Params, Pass, Shape } from './op.ts';
+
+/** What the host makes of a step's output, row-major f32 of `shape`, before anything reads it; as many numbers again. */
+export type Edit = (
+  output: { readonly shape: Shape; readonly data: Float32Array },
+  pass: Pass,
+) => Promise<Float32Array>;
 
 export interface Step {
   /** llama.cpp's tensor name with its layer: `attn_norm-0`. One value, one name. */
@@ -17,4 +23,6 @@ export interface Step {
   readonly dims: readonly string[];
   /** The cache slot that this step's output is appended to, for instance `cache_k-0`. */
   readonly writes?: string;
+  /** Changes the output after the op has computed it. A function, so the one part of a step that is not plain data. */
+  readonly edit?: Edit;
 }

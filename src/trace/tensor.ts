@@ -198,6 +198,22 @@ export class Tensor {
     return this.combine('scale', factor, (a, b) => a * b);
   }
 
+  /** One value for each, given it and where it stands: `z.map((x, token, head) => (head === 6 ? 0 : x))`. */
+  map(fn: (value: number, ...indices: number[]) => number): Tensor {
+    const indices = this.shape.map(() => 0);
+    const data = this.data.map((value) => {
+      const result = fn(value, ...indices);
+      // Row-major: the last axis counts fastest, and carries over to the one before it.
+      for (let axis = indices.length - 1; axis >= 0; axis--) {
+        indices[axis]! += 1;
+        if ((indices[axis] as number) < this.sizeOf(axis)) break;
+        indices[axis] = 0;
+      }
+      return result;
+    });
+    return this.derived('map', this.shape, data, this.dims);
+  }
+
   /** The same values under another name. */
   named(name: string): Tensor {
     return new Tensor({ name, shape: this.shape, data: this.data, dims: this.dims });

@@ -51,11 +51,15 @@ describe('attention', () => {
       { query: '20–39', key: '20–39', weight: 1 },
     ]);
     expect(captionOf(chart)).toContain('blocks of 20 tokens');
+    expect(captionOf(chart)).toContain('square root scale');
+    expect(JSON.stringify(chart)).toContain('"type":"sqrt"');
     expect(JSON.stringify(chart).length).toBeLessThan(2e6);
   });
 
   test('says nothing of blocks where every token has its row', async () => {
-    expect(captionOf(await attention(identity(100), { layer: 0, head: 0 }))).not.toContain('blocks');
+    const chart = await attention(identity(100), { layer: 0, head: 0 });
+    expect(captionOf(chart)).not.toMatch(/blocks|square root/);
+    expect(JSON.stringify(chart)).toContain('"type":"linear"');
   });
 
   test('a click keeps the token of its row: where it looks and who looks at it', async () => {

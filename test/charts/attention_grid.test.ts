@@ -27,6 +27,7 @@ describe('attentionGrid', () => {
     const chart = await attentionGrid(traceWith([0, 1, 2, 3].map((layer) => patternGiven(layer, 400, heads))));
     expect(rowsIn(chart).length).toBeLessThan(11_000);
     expect(captionOf(chart)).toContain('blocks of 34 tokens');
+    expect(captionOf(chart)).toContain('One layer alone, with { layer }, shows more');
     expect(JSON.stringify(chart).length).toBeLessThan(2e6);
   });
 

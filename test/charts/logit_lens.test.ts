@@ -23,7 +23,7 @@ describe('logitLens', () => {
     expect(rows).toHaveLength(6);
     expect(rows[4]).toEqual({
       ...{ layer: 1, after: '1 ␣Tom', token: '␣ran', short: '␣ran', probability: 0.75, entropy: 0.5 },
-      ...{ top: '␣ran 75 %, <s> 25 %', isNext: true },
+      ...{ numbers: '75 % · 0.5', top: '␣ran 75 %, <s> 25 %', isNext: true },
     });
   });
 

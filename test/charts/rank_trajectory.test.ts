@@ -34,6 +34,12 @@ describe('rankTrajectory', () => {
     await expect(ranks({ tokens: [4] })).rejects.toThrow('ids go from 0 to 3');
   });
 
+  test('draws a token that is given twice once, and refuses more than colours tell apart', async () => {
+    expect(await ranks({ tokens: [3, 'd'], tokenizer })).toHaveLength(2);
+    await expect(ranks({ tokens: [] })).rejects.toThrow('the ranks of 0 tokens apart: give 1 to 7');
+    await expect(ranks({ tokens: [0, 1, 2, 3, 4, 5, 6, 7] })).rejects.toThrow('8 tokens');
+  });
+
   test('compiles without a warning and says where each began and ended', async () => {
     const chart = await rankTrajectory(trace, { tokens: ['a'], tokenizer });
     expect(warningsOf(chart)).toEqual([]);

@@ -27,6 +27,17 @@ describe('residualNorm', () => {
     expect(captionOf(chart)).toContain('blocks of 3 tokens');
   });
 
+  test('names the least, the middle and the largest norm beside its colours, if they differ', async () => {
+    const colour = async (data: number[]) => {
+      const chart = await residualNorm(traceWith([{ name: 'l_out-0', shape: [data.length, 1], data }]));
+      return (chart as unknown as { encoding: { color: { scale: object; legend: object } } }).encoding.color;
+    };
+    const spread = await colour([1, 3, 100]);
+    expect(spread.scale).toMatchObject({ domain: [1, 100] });
+    expect(spread.legend).toMatchObject({ values: [1, 10, 100] });
+    for (const data of [[2, 2], [0]]) expect((await colour(data)).scale).not.toHaveProperty('domain');
+  });
+
   test('compiles without a warning and names the largest', async () => {
     const chart = await residualNorm(trace);
     expect(warningsOf(chart)).toEqual([]);

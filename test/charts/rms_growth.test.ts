@@ -66,6 +66,11 @@ describe('rmsGrowth', () => {
     expect(rms('this run')).toBe(rms('reference'));
   });
 
+  test('takes a reference of which a token was drawn and not yet run', async () => {
+    const drawn = traceWith([...layer(0, 1), ...layer(1, 10)], { ...MANIFEST, tokens: [...MANIFEST.tokens, 9] });
+    expect(rowsIn(await rmsGrowth(twoLayers, { reference: drawn })).some((row) => 'cosine' in row)).toBe(true);
+  });
+
   test('refuses a reference over other tokens and says where they part', async () => {
     const other = traceWith(layer(0, 1), { tokens: [1, 8] });
     await expect(rmsGrowth(twoLayers, { reference: other })).rejects.toThrow(

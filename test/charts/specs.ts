@@ -1,4 +1,5 @@
 /** Traces made by hand for tests of charts, and what a finished spec holds. */
+import { parse, resetSVGDefIds, View } from 'vega';
 import { compile } from 'vega-lite';
 import type { Chart } from '../../src/charts/index.ts';
 import { statisticsOf } from '../../src/trace/statistics.ts';
@@ -63,4 +64,13 @@ export function warningsOf(chart: Chart): string[] {
 export function captionOf(chart: Chart): string {
   const { text, subtitle } = chart.title as { text: string; subtitle: string[] };
   return [text, ...subtitle].join('\n');
+}
+
+/** A chart as SVG, drawn as in Node: text is measured by letters, not by a font. */
+export async function svgOf(chart: Chart): Promise<string> {
+  resetSVGDefIds();
+  const view = new View(parse(compile(chart).spec), { renderer: 'none' });
+  const svg = await view.toSVG();
+  view.finalize();
+  return svg;
 }

@@ -47,6 +47,19 @@ describe('steps', () => {
     expect(rows.map(({ state }) => state)).toEqual(['from before', 'next', 'not yet run']);
   });
 
+  test('moves the other columns right where a name is long', async () => {
+    const columnsOf = async (name: string) => {
+      const chart = await steps({ steps: [step(name, 0, 'add', {})] });
+      const { layer } = chart as unknown as { layer: { encoding: { x: { datum?: number } } }[] };
+      return layer.slice(2).map(({ encoding }) => encoding.x.datum as number);
+    };
+    expect(await columnsOf('kq-0')).toEqual([1, 20, 46]);
+    const [name, shape, formula] = (await columnsOf('attribution_heads_direction-0')) as [number, number, number];
+    expect(name).toBe(1);
+    expect(shape).toBeGreaterThan(25);
+    expect(formula - shape).toBe(26);
+  });
+
   test('says which layers and steps there are', async () => {
     await expect(steps(begun, { layer: 2 })).rejects.toThrow('layers 0 to 1');
     await expect(steps(begun, { current: 'l_out-1' })).rejects.toThrow('the steps of layer 0 have Kcur-0, kq-0');

@@ -124,6 +124,17 @@ describe('tensor', () => {
     expect(x.scale(-1).at(1, 1)).toBe(-3);
   });
 
+  it('maps each value, given where it stands', () => {
+    const seen: string[] = [];
+    const doubled = tensor([2, 1, 3]).map((value, a, b, c) => {
+      seen.push(`${a}${b}${c}`);
+      return 2 * value;
+    });
+    expect(seen).toEqual(['000', '001', '002', '100', '101', '102']);
+    expect(doubled.toArray()).toEqual([[[0, 2, 4]], [[6, 8, 10]]]);
+    expect(tensor([]).map((value) => value + 1).data[0]).toBe(1);
+  });
+
   it('shows name, axes, statistics and first values', () => {
     const x = new Tensor({
       name: 'l_out-0',

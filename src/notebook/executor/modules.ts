@@ -1,0 +1,190 @@
+/**
+ * What cells import. Packages are imported as Node imports ES modules, from the cell's folder, before the cell runs; local
+ * TypeScript files come compiled from the supervisor and run here, once, until they change.
+ */
+import { createRequire, isBuiltin } from 'node:module';
+import { dirname, extname, join } from 'node:path';
+import vm from 'node:vm';
+import type { CompiledFile } from '../compiler/cell_compiler.ts';
+import { RUNTIME } from '../compiler/common_js.ts';
+import { type CellScope, currentCell, enter, Interrupted } from './scope.ts';
+import { BODY, rememberFile } from './stack.ts';
+
+export type Exports = Record<string, unknown>;
+
+/** What compiled code calls; see compiler/common_js.ts. */
+interface Runtime {
+  readonly current: CellScope | null;
+  resume<T>(cell: CellScope | null, value: T): T;
+  caught(cell: CellScope | null): void;
+  each<T>(items: AsyncIterable<T> | Iterable<T>): AsyncIterable<T>;
+  import(specifier: unknown): Promise<unknown>;
+  define(exports: Exports, name: string, descriptor: PropertyDescriptor): void;
+}
+
+type Require = (specifier: string) => unknown;
+type Body = (exports: Exports, require: Require, runtime: Runtime, module?: { exports: unknown }) => Promise<void>;
+
+export interface CellCode {
+  /** Of the script; what stack traces know it by. */
+  readonly script: string;
+  readonly code: string;
+  readonly imports: readonly string[];
+}
+
+export class Modules {
+  readonly #cwd: string;
+  readonly #ours: Readonly<Record<string, () => Promise<object>>>;
+  readonly #files = new Map<string, CompiledFile>();
+  readonly #loaded = new Map<string, { exports: unknown }>();
+  /** Packages by folder and specifier. */
+  readonly #imported = new Map<string, unknown>();
+
+  /** `ours` are the modules that come with us, by name. */
+  constructor(cwd: string, ours: Readonly<Record<string, () => Promise<object>>>) {
+    this.#cwd = cwd;
+    this.#ours = ours;
+  }
+
+  /** Local files that are new or changed; they run when a cell next imports them. */
+  add(files: readonly CompiledFile[]): void {
+    for (const file of files) {
+      this.#files.set(file.path, file);
+      // What imports a changed file is to see the change.
+      this.#loaded.clear();
+      rememberFile(file.path, file.map);
+    }
+  }
+
+  /** Runs a cell's code. What it declares goes into `exports`. */
+  async run({ script, code, imports }: CellCode, exports: Exports): Promise<void> {
+    await this.#loadAll(imports, this.#cwd);
+    const body = bodyOf(code, script);
+    // As a microtask of its own: there it can be terminated without harm to Node.
+    await Promise.resolve().then(() => body(exports, this.#require(this.#cwd), this.#runtime(this.#cwd, setOnCell)));
+  }
+
+  async #loadAll(specifiers: readonly string[], folder: string): Promise<void> {
+    for (const specifier of specifiers) {
+      if (!isBuiltin(specifier)) await this.#load(specifier, folder);
+    }
+  }
+
+  async #load(specifier: string, folder: string): Promise<unknown> {
+    const file = this.#local(specifier, folder);
+    if (file) return this.#loadFile(file);
+    if (extname(specifier) === '.json') return createRequire(join(folder, 'cell.js'))(specifier);
+    const key = `${folder}\0${specifier}`;
+    if (!this.#imported.has(key)) {
+      const ours = this.#ours[specifier];
+      const namespace = ours ? await ours() : await importFrom(folder)(specifier);
+      this.#imported.set(key, asCommonJs(namespace));
+    }
+    return this.#imported.get(key);
+  }
+
+  async #loadFile(file: CompiledFile): Promise<unknown> {
+    const known = this.#loaded.get(file.path);
+    if (known) return known.exports; // in a circle of imports as far as it has come
+    const exports: Exports = {};
+    const module = { exports: exports as unknown };
+    this.#loaded.set(file.path, module);
+    const folder = dirname(file.path);
+    try {
+      await this.#loadAll(file.imports, folder);
+      await bodyOf(file.code, file.path)(exports, this.#require(folder), this.#runtime(folder, setOnFile), module);
+    } catch (error) {
+      this.#loaded.delete(file.path);
+      throw error;
+    }
+    return module.exports;
+  }
+
+  #require(folder: string): Require {
+    const native = createRequire(join(folder, 'cell.js'));
+    return (specifier) => {
+      const file = this.#local(specifier, folder);
+      if (file) return this.#loaded.get(file.path)?.exports;
+      const key = `${folder}\0${specifier}`;
+      return this.#imported.has(key) ? this.#imported.get(key) : native(specifier);
+    };
+  }
+
+  #local(specifier: string, folder: string): CompiledFile | undefined {
+    if (!specifier.startsWith('.') && !specifier.startsWith('/')) return undefined;
+    const path = specifier.startsWith('/') ? specifier : join(folder, specifier);
+    const places = [path, `${path}.ts`, `${path}.js`, path.replace(/\.js$/, '.ts'), join(path, 'index.ts')];
+    return places.map((place) => this.#files.get(place.replaceAll('\\', '/'))).find((file) => file !== undefined);
+  }
+
+  #runtime(folder: string, define: Runtime['define']): Runtime {
+    return {
+      get current() {
+        return currentCell();
+      },
+      resume(cell, value) {
+        enter(cell);
+        return value;
+      },
+      caught: enter,
+      each: interruptible,
+      import: async (specifier) => {
+        const name = String(specifier);
+        const file = this.#local(name, folder);
+        if (file) return this.#loadFile(file);
+        const ours = this.#ours[name];
+        return ours ? ours() : importFrom(folder)(name);
+      },
+      define,
+    };
+  }
+}
+
+function bodyOf(code: string, script: string): Body {
+  const parameters = ['exports', 'require', RUNTIME, 'module'].join(', ');
+  const source = `(async function ${BODY}(${parameters}) {\n${code}\n})`;
+  const importModuleDynamically = vm.constants.USE_MAIN_CONTEXT_DEFAULT_LOADER;
+  return vm.runInThisContext(source, { filename: script, lineOffset: -1, importModuleDynamically }) as Body;
+}
+
+/** Node's `import()` as a module in `folder` would call it. */
+function importFrom(folder: string): (specifier: string) => Promise<object> {
+  const importModuleDynamically = vm.constants.USE_MAIN_CONTEXT_DEFAULT_LOADER;
+  const filename = join(folder, 'cell.js');
+  return vm.runInThisContext('(specifier) => import(specifier)', { filename, importModuleDynamically });
+}
+
+/**
+ * A namespace as `require` would give it to compiled code: a CommonJS package as it is, an ES module with `__esModule`, by
+ * which TypeScript's interop tells them apart.
+ */
+function asCommonJs(namespace: object): unknown {
+  const { default: whole } = namespace as { default?: unknown };
+  const { cache } = createRequire(import.meta.url);
+  if (whole !== undefined && Object.values(cache).some((module) => module?.exports === whole)) return whole;
+  const shim = Object.create(null, { __esModule: { value: true } });
+  for (const name of Object.keys(namespace)) {
+    const get = () => (namespace as Exports)[name];
+    Object.defineProperty(shim, name, { enumerable: true, get });
+  }
+  return shim;
+}
+
+/** A cell's names are variables, which later cells may set and declare again. */
+function setOnCell(exports: Exports, name: string, { get, value }: PropertyDescriptor): void {
+  if (name !== '__esModule') exports[name] = get ? get() : value;
+}
+
+function setOnFile(exports: Exports, name: string, descriptor: PropertyDescriptor): void {
+  Object.defineProperty(exports, name, descriptor);
+}
+
+/** The same items; an interrupt ends the loop over them. */
+async function* interruptible<T>(items: AsyncIterable<T> | Iterable<T>): AsyncGenerator<T> {
+  const cell = currentCell();
+  for await (const item of items) {
+    if (cell?.isInterrupted()) throw new Interrupted();
+    yield item;
+    enter(cell);
+  }
+}

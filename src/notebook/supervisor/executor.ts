@@ -1,0 +1,125 @@
+/** An executor as its supervisor sees it: a child process that runs one cell at a time. */
+import { type ChildProcess, fork } from 'node:child_process';
+import { randomBytes } from 'node:crypto';
+import type { Readable, Writable } from 'node:stream';
+import { fileURLToPath } from 'node:url';
+import { ASK, END, type FromExecutor, MESSAGES, type RunCell, type ToExecutor, WATCHDOG } from '../executor/wire.ts';
+import { OrderedOutput, type StreamName } from './ordered_output.ts';
+
+export interface ExecutorEvents {
+  text(id: number | null, name: StreamName, text: string): void;
+  message(message: FromExecutor): void;
+  /** The process ended by itself; all it wrote was given out before. */
+  died(how: string): void;
+}
+
+/** How an interrupt went. */
+export type Interruption =
+  /** The cell took notice. */
+  | 'noticed'
+  /** A loop that never looks up was ended from outside. */
+  | 'terminated'
+  /** Native code runs that nothing can stop. */
+  | 'blocked';
+
+/** How long an executor may take to notice an interrupt before its JavaScript is ended. */
+const NOTICE_MS = 120;
+/** Not every attempt takes: where V8 is inside Node's own callbacks, the end is swallowed. So it is tried again, so often. */
+const ATTEMPT_MS = 100;
+const ATTEMPTS = 20;
+/** How long after its death an executor's output is waited for. */
+const LAST_WORDS_MS = 500;
+
+export class Executor {
+  readonly #child: ChildProcess;
+  readonly #events: ExecutorEvents;
+  readonly #output: OrderedOutput;
+  #noticed: (() => void) | null = null;
+  #isKilled = false;
+  /** Done when it can run cells. */
+  readonly ready: Promise<void>;
+
+  constructor(cwd: string, events: ExecutorEvents) {
+    this.#events = events;
+    const session = randomBytes(8).toString('hex');
+    this.#child = fork(fileURLToPath(new URL('../executor/main.js', import.meta.url)), [session], {
+      cwd,
+      execArgv: ['--disable-warning=ExperimentalWarning', ...process.execArgv],
+      stdio: ['ignore', 'pipe', 'pipe', 'ipc', 'pipe', 'pipe'],
+    });
+    let isReady = () => {};
+    this.ready = new Promise((resolve) => {
+      isReady = resolve;
+    });
+    this.#output = new OrderedOutput(session, {
+      text: events.text,
+      message: (message) => {
+        if (message.type === 'ready') isReady();
+        else if (message.type === 'interrupted') this.#noticed?.();
+        else events.message(message);
+      },
+    });
+    this.#listen();
+  }
+
+  get pid(): number | undefined {
+    return this.#child.pid;
+  }
+
+  run(cell: Omit<RunCell, 'type'>): void {
+    this.#send({ type: 'run', ...cell });
+  }
+
+  /** First asks; then ends whatever JavaScript runs. */
+  async interrupt(): Promise<Interruption> {
+    const asked = this.#notice(NOTICE_MS);
+    const watchdog = this.#child.stdio[WATCHDOG] as Writable;
+    watchdog.write(ASK);
+    this.#send({ type: 'interrupt' });
+    if (await asked) return 'noticed';
+    for (let attempt = 0; attempt < ATTEMPTS && !this.#isKilled; attempt++) {
+      const ended = this.#notice(ATTEMPT_MS);
+      watchdog.write(END);
+      if (await ended) return 'terminated';
+    }
+    return 'blocked';
+  }
+
+  kill(): void {
+    this.#isKilled = true;
+    this.#child.kill('SIGKILL');
+  }
+
+  #notice(within: number): Promise<boolean> {
+    return new Promise((resolve) => {
+      const timer = setTimeout(() => resolve(false), within);
+      this.#noticed = () => {
+        clearTimeout(timer);
+        resolve(true);
+      };
+    });
+  }
+
+  #send(message: ToExecutor): void {
+    // Where the process has just died there is nobody to tell; `died` says so.
+    this.#child.send(message, () => {});
+  }
+
+  #listen(): void {
+    const child = this.#child;
+    const streams = child.stdio as unknown as readonly (Readable | Writable | null)[];
+    const [stdout, stderr, messages] = [streams[1], streams[2], streams[MESSAGES]] as [Readable, Readable, Readable];
+    stdout.on('data', (bytes: Buffer) => this.#output.read('stdout', bytes));
+    stderr.on('data', (bytes: Buffer) => this.#output.read('stderr', bytes));
+    messages.setEncoding('utf8').on('data', (text: string) => this.#output.readMessages(text));
+    const ended = [stdout, stderr, messages].map((stream) => new Promise((resolve) => stream.once('close', resolve)));
+    for (const stream of streams) stream?.on('error', () => {}); // it died; `exit` tells how
+    child.on('error', () => {});
+    child.once('exit', async (code, signal) => {
+      // A child process of its own may hold the streams open for ever; what it wrote itself is there at once.
+      await Promise.race([Promise.all(ended), new Promise((resolve) => setTimeout(resolve, LAST_WORDS_MS))]);
+      this.#output.end();
+      if (!this.#isKilled) this.#events.died(signal ? `by ${signal}` : `with exit code ${code}`);
+    });
+  }
+}

@@ -1,0 +1,268 @@
+/**
+ * The supervisor: compiles cells in its own process and has an executor run them in another, so that completion works while a
+ * cell runs, and nothing that a cell does, endless loops and crashes included, ends the notebook.
+ */
+import { fileURLToPath } from 'node:url';
+import type { CellOutput, CellReply, Cells, ErrorOutput } from '../cells.ts';
+import { CellCompiler, type CompiledCell, type Completions, type Inspection } from '../compiler/cell_compiler.ts';
+import type { FromExecutor } from '../executor/wire.ts';
+import { Executor } from './executor.ts';
+import type { StreamName } from './ordered_output.ts';
+import { diagnosticsError, errorOf } from './traceback.ts';
+
+export interface SupervisorOptions {
+  /** The notebook's folder. */
+  readonly cwd: string;
+  /** TypeScript's `strict`; default false. */
+  readonly strict?: boolean;
+}
+
+type Sink = (output: CellOutput) => void;
+
+interface RunningCell {
+  readonly id: number;
+  readonly count: number;
+  readonly onOutput: Sink;
+  done(error: ErrorOutput | null): void;
+}
+
+/** How long after it noticed an interrupt an executor may take to report that the cell has ended. */
+const REPORT_MS = 1000;
+const INTERRUPTED = 'the cell was interrupted; variables are as it left them';
+
+/** The prelude's count; cells begin at 1. */
+const PRELUDE = 0;
+
+/** How many cells, the last ones, may still print from their timers and child processes. */
+const REMEMBERED_CELLS = 500;
+
+/** A stream's text is sent after this time, or at this length. */
+const COALESCE_MS = 30;
+const COALESCE_LENGTH = 1 << 16;
+
+/** The declaration file beside a compiled module of ours. */
+const declarations = (path: string) => fileURLToPath(new URL(path, import.meta.url));
+
+export class Supervisor implements Cells {
+  readonly #options: SupervisorOptions;
+  readonly #compiler: CellCompiler;
+  readonly #prelude: CompiledCell;
+  readonly #sources = new Map<number, string>();
+  /** Where the output of each run of a cell goes, in the order in which they ran. */
+  readonly #sinks = new Map<number, Sink>();
+  #executor: Executor;
+  /** Done when the prelude was run. */
+  #isPrepared: Promise<void> | null = null;
+  #running: RunningCell | null = null;
+  #text: { id: number | null; name: StreamName; text: string } | null = null;
+  #textTimer: NodeJS.Timeout | undefined;
+  #ids = 0;
+  #count = 0;
+  #queue: Promise<unknown> = Promise.resolve();
+  #isExecuting = false;
+  #isInterrupted = false;
+
+  constructor(options: SupervisorOptions) {
+    this.#options = options;
+    // First the executor, which starts while the compiler loads.
+    this.#executor = this.#start();
+    this.#compiler = new CellCompiler({
+      cwd: options.cwd,
+      strict: options.strict ?? false,
+      modules: {
+        layerscope: declarations('../../node/index.d.ts'),
+        'layerscope/notebook': declarations('../prelude.d.ts'),
+      },
+      prelude: 'layerscope/notebook',
+    });
+    this.#prelude = this.#compiler.prelude();
+    this.#compiler.keep(this.#prelude);
+  }
+
+  /** Process id of the executor. */
+  get executorPid(): number | undefined {
+    return this.#executor.pid;
+  }
+
+  /** The count that the next cell gets. */
+  get nextCount(): number {
+    return this.#count + 1;
+  }
+
+  execute(code: string, onOutput: Sink, { counts = true }: { readonly counts?: boolean } = {}): Promise<CellReply> {
+    const executed = this.#queue.then(async () => {
+      this.#isExecuting = true;
+      this.#isInterrupted = false;
+      try {
+        return await this.#execute(code, onOutput, counts);
+      } finally {
+        this.#isExecuting = false;
+      }
+    });
+    this.#queue = executed.catch(() => {});
+    return executed;
+  }
+
+  complete(code: string, offset: number): Completions {
+    return this.#compiler.complete(code, offset);
+  }
+
+  inspect(code: string, offset: number): Inspection | null {
+    return this.#compiler.inspect(code, offset);
+  }
+
+  async interrupt(): Promise<void> {
+    const cell = this.#running;
+    // A cell that is still to be compiled, or waits for the prelude, will not begin.
+    this.#isInterrupted = this.#isExecuting;
+    if (!cell || cell.count === PRELUDE) return;
+    const how = await this.#executor.interrupt();
+    if (how !== 'blocked') {
+      // What ended a loop may have ended what reports its end, too.
+      setTimeout(() => this.#running === cell && cell.done(interruptedError(INTERRUPTED)), REPORT_MS);
+      return;
+    }
+    if (this.#running !== cell) return;
+    cell.onOutput({
+      type: 'stream',
+      name: 'stderr',
+      text: 'The cell is inside native code, which cannot be interrupted: it stops when that returns. To stop it now, restart the kernel; variables will be gone.\n',
+    });
+  }
+
+  async restart(): Promise<void> {
+    this.#executor.kill();
+    this.#endRunning('was restarted');
+    this.#renew();
+    this.#count = 0;
+    this.#sources.clear();
+    await this.#prepare();
+  }
+
+  async close(): Promise<void> {
+    this.#executor.kill();
+    this.#endRunning('was closed');
+    this.#compiler.close();
+  }
+
+  #start(): Executor {
+    const executor: Executor = new Executor(this.#options.cwd, {
+      text: (id, name, text) => this.#stream(id, name, text),
+      message: (message) => this.#take(message),
+      died: (how) => this.#died(how),
+    });
+    return executor;
+  }
+
+  /** Another executor, which knows nothing of the cells so far. */
+  #renew(): void {
+    this.#executor = this.#start();
+    this.#isPrepared = null;
+    this.#compiler.reset();
+    this.#compiler.keep(this.#prelude);
+  }
+
+  #prepare(): Promise<void> {
+    this.#isPrepared ??= (async () => {
+      await this.#executor.ready;
+      await this.#run(this.#prelude, PRELUDE, () => {});
+    })();
+    return this.#isPrepared;
+  }
+
+  async #execute(code: string, onOutput: Sink, counts: boolean): Promise<CellReply> {
+    const count = counts ? ++this.#count : this.#count + 1;
+    const fail = (error: ErrorOutput): CellReply => {
+      onOutput(error);
+      return { status: 'error', executionCount: count, error };
+    };
+    await this.#prepare();
+    this.#sources.set(count, code);
+    const { cell, diagnostics } = this.#compile(code);
+    if (!cell) return fail(diagnosticsError(diagnostics, count));
+    if (this.#isInterrupted) return fail(interruptedError('the cell was interrupted before it began'));
+    // Before it runs: where it fails or is interrupted, what it had declared is there.
+    this.#compiler.keep(cell);
+    const error = await this.#run(cell, count, onOutput);
+    return error ? fail(error) : { status: 'ok', executionCount: count, error: null };
+  }
+
+  #compile(code: string): ReturnType<CellCompiler['compile']> {
+    try {
+      return this.#compiler.compile(code);
+    } catch (error) {
+      const message = `Cannot compile the cell: TypeScript failed (${error instanceof Error ? error.message : error}); try it in smaller cells`;
+      return {
+        cell: null,
+        diagnostics: [{ file: null, line: 1, column: 1, length: 1, text: code.split('\n')[0] ?? '', code: 0, message }],
+      };
+    }
+  }
+
+  #run(cell: CompiledCell, count: number, onOutput: Sink): Promise<ErrorOutput | null> {
+    const id = ++this.#ids;
+    this.#sinks.set(id, onOutput);
+    if (this.#sinks.size > REMEMBERED_CELLS) this.#sinks.delete(this.#sinks.keys().next().value ?? id);
+    const { declarations: _, ...code } = cell;
+    return new Promise((resolve) => {
+      const done = (error: ErrorOutput | null) => {
+        this.#flush();
+        this.#running = null;
+        resolve(error);
+      };
+      this.#running = { id, count, onOutput, done };
+      this.#executor.run({ ...code, id, count });
+    });
+  }
+
+  #take(message: FromExecutor): void {
+    if (message.type === 'output') {
+      this.#flush();
+      this.#put(message.id, message.output);
+    } else if (message.type === 'done' && this.#running?.id === message.id) {
+      this.#flush();
+      const { count, onOutput, done } = this.#running;
+      if (message.result) onOutput({ type: 'execute_result', executionCount: count, ...message.result });
+      done(message.thrown ? errorOf(message.thrown, this.#sources) : null);
+    }
+  }
+
+  /** What belongs to no cell, or to one long gone, is shown with the last one. */
+  #put(id: number | null, output: CellOutput): void {
+    const sink = (id === null ? undefined : this.#sinks.get(id)) ?? [...this.#sinks.values()].at(-1);
+    sink?.(output);
+  }
+
+  #stream(id: number | null, name: StreamName, text: string): void {
+    if (this.#text && (this.#text.id !== id || this.#text.name !== name)) this.#flush();
+    this.#text ??= { id, name, text: '' };
+    this.#text.text += text;
+    if (this.#text.text.length >= COALESCE_LENGTH) this.#flush();
+    else this.#textTimer ??= setTimeout(() => this.#flush(), COALESCE_MS);
+  }
+
+  #flush(): void {
+    clearTimeout(this.#textTimer);
+    this.#textTimer = undefined;
+    const text = this.#text;
+    this.#text = null;
+    if (text) this.#put(text.id, { type: 'stream', name: text.name, text: text.text });
+  }
+
+  #died(how: string): void {
+    this.#flush();
+    const cell = this.#running;
+    this.#renew();
+    const text = `The process that runs the cells ended ${how}. Its variables are gone: run the cells again from the top.`;
+    if (cell) cell.done({ type: 'error', ename: 'ExecutorDied', evalue: text, traceback: [text] });
+    else this.#put(null, { type: 'stream', name: 'stderr', text: `${text}\n` });
+  }
+
+  #endRunning(why: string): void {
+    this.#running?.done(interruptedError(`the cell ended because the kernel ${why}`));
+  }
+}
+
+function interruptedError(text: string): ErrorOutput {
+  return { type: 'error', ename: 'Interrupted', evalue: text, traceback: [`Interrupted: ${text}`] };
+}
