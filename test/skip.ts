@@ -27,7 +27,7 @@ export function skipUnavailable(context: TestContext, id: string): never {
 }
 
 /** Skips the test where `found` is missing from this machine, and gives it back otherwise. */
-export function have<T>(context: TestContext, found: T | undefined, what: string): T {
+export function have<T>(context: Pick<TestContext, 'skip'>, found: T | undefined, what: string): T {
   if (found !== undefined) return found;
   return context.skip(`skipped: ${what}`);
 }

@@ -2,6 +2,7 @@
  * What this machine is and what could be added to it: its release, its browser, and the system packages that Layerscope
  * can use. `doctor` reports from here and `src/setup` installs from here, so that both say the same.
  */
+import { spawnSync } from 'node:child_process';
 import { accessSync, constants, readFileSync } from 'node:fs';
 import { delimiter, join } from 'node:path';
 
@@ -62,6 +63,21 @@ export function chromiumPackage(os: Release): SystemPackages | undefined {
   return os.id === 'debian' ? { what: 'Chromium', packages: ['chromium'] } : undefined;
 }
 
+/**
+ * Jupyter's own programs in Python, which drive the notebook kernel in the tests: a client, `jupyter kernelspec`, and what
+ * executes and converts notebooks. Debian's, because the lockfile does not reach PyPI.
+ */
+export function jupyterPackages(os: Release): SystemPackages | undefined {
+  const packages = [
+    'jupyter-client',
+    'python3-jupyter-client',
+    'python3-nbclient',
+    'python3-nbconvert',
+    'python3-nbformat',
+  ];
+  return hasApt(os) ? { what: "Jupyter's Python client", packages } : undefined;
+}
+
 /** The arguments after `apt-get`. */
 export function aptInstall({ packages, suite }: SystemPackages): string[] {
   return ['install', '-y', '--no-install-recommends', ...(suite ? ['-t', suite] : []), ...packages];
@@ -99,6 +115,22 @@ export function findChromium(env: NodeJS.ProcessEnv = process.env): string | und
   const folders = (env.PATH ?? '').split(delimiter).filter(Boolean);
   const candidates = CHROMIUM_NAMES.flatMap((name) => folders.map((folder) => join(folder, name)));
   return [...candidates, ...CHROMIUM_PLACES].find(isExecutable);
+}
+
+/** What the tests import. */
+const JUPYTER_MODULES = ['jupyter_client', 'nbclient', 'nbconvert', 'nbformat'];
+
+/**
+ * The Python that has Jupyter's modules: LAYERSCOPE_PYTHON, the system's own, or the PATH's. The system's comes before the
+ * PATH's, where another Python often stands that does not see the system's packages.
+ */
+export function findJupyterPython(env: NodeJS.ProcessEnv = process.env): string | undefined {
+  const candidates = [env.LAYERSCOPE_PYTHON, '/usr/bin/python3', 'python3'];
+  return candidates.find((python) => python && hasModules(python, JUPYTER_MODULES, env));
+}
+
+function hasModules(python: string, modules: readonly string[], env: NodeJS.ProcessEnv): boolean {
+  return spawnSync(python, ['-c', `import ${modules.join(', ')}`], { env, stdio: 'ignore' }).status === 0;
 }
 
 function isExecutable(path: string): boolean {

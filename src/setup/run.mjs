@@ -2,7 +2,8 @@
  * What package.json's scripts call: `node src/setup/run.mjs start|test|test:full|bench [arguments]`. Does all the set-up
  * that is missing, with nothing but Node, then hands over to the command. What it says goes to stderr.
  *
- * Set-up in four steps, each skipped where it is done: the packages, dist/, a WebGPU adapter, for tests Chromium.
+ * Set-up in four steps, each skipped where it is done: the packages, dist/, a WebGPU adapter, for tests the programs
+ * that they drive.
  */
 import { readFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
@@ -10,7 +11,7 @@ import { ensureBuild } from './build.mjs';
 import { handOver } from './child.mjs';
 import { tooOld } from './node_version.mjs';
 import { ensurePackages } from './packages.mjs';
-import { ensureAdapter, ensureChromium } from './system.mjs';
+import { ensureAdapter, ensureTestPrograms } from './system.mjs';
 
 const root = new URL('../../', import.meta.url);
 
@@ -20,11 +21,11 @@ const at = (path) => fileURLToPath(new URL(path, root));
 const VITEST = [at('node_modules/vitest/vitest.mjs'), 'run', '--root', at('.')];
 const REPORTERS = ['--reporter', 'default', '--reporter', at('test/skipped_reporter.ts')];
 
-/** @type {Record<string, { args: string[], env?: Record<string, string>, browser?: true }>} */
+/** @type {Record<string, { args: string[], env?: Record<string, string>, programs?: true }>} */
 const COMMANDS = {
   start: { args: [at('dist/cli.js'), 'start'] },
-  test: { args: [...VITEST, ...REPORTERS], browser: true },
-  'test:full': { args: [...VITEST, ...REPORTERS], env: { LAYERSCOPE_FULL: '1' }, browser: true },
+  test: { args: [...VITEST, ...REPORTERS], programs: true },
+  'test:full': { args: [...VITEST, ...REPORTERS], env: { LAYERSCOPE_FULL: '1' }, programs: true },
   bench: { args: [at('test/bench/run.mjs')] },
 };
 
@@ -51,7 +52,7 @@ async function main(name, rest) {
     await ensurePackages(root, say);
     await ensureBuild(root, say);
     const adapter = await ensureAdapter(say);
-    if (command.browser) await ensureChromium(say);
+    if (command.programs) await ensureTestPrograms(say);
     return await handOver(process.execPath, [...command.args, ...rest], { ...adapter, ...process.env, ...command.env });
   } catch (error) {
     if (error instanceof Error && error.name === 'AbortError') return 130; // Ctrl-C at a question

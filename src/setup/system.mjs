@@ -1,6 +1,7 @@
 /**
- * What Layerscope wants from the system beside Node: a WebGPU adapter, and for the tests Chromium. Where something is
- * missing and we may install it, we do, after a question at a terminal; where we may not, one line says what to install.
+ * What Layerscope wants from the system beside Node: a WebGPU adapter, and for the tests Chromium and Jupyter. Where
+ * something is missing and we may install it, we do, after a question at a terminal; where we may not, one line says what
+ * to install.
  */
 import { createInterface } from 'node:readline/promises';
 import { fileURLToPath } from 'node:url';
@@ -73,13 +74,46 @@ export async function ensureAdapter(
 }
 
 /**
- * Chromium for the browser's tests; without it they say that they were skipped.
- * @param {Say} say
+ * @typedef {object} TestProgram
+ * @property {string} what
+ * @property {() => string | undefined} find
+ * @property {SystemPackages | undefined} packages undefined where apt cannot help
+ * @property {string} variable of the environment: its path, where it is elsewhere
  */
-export async function ensureChromium(say) {
+
+/**
+ * What the tests use beside the packages and an adapter.
+ * @param {Host} host
+ * @returns {TestProgram[]}
+ */
+function testPrograms(host) {
+  const os = host.release();
+  return [
+    {
+      what: 'Chromium',
+      find: host.findChromium,
+      packages: host.chromiumPackage(os),
+      variable: 'LAYERSCOPE_CHROMIUM',
+    },
+    {
+      what: 'Python with jupyter_client, nbclient and nbconvert',
+      find: host.findJupyterPython,
+      packages: host.jupyterPackages(os),
+      variable: 'LAYERSCOPE_PYTHON',
+    },
+  ];
+}
+
+/**
+ * The programs that tests drive; what is missing and cannot be installed is said, and its tests say that they were skipped.
+ * @param {Say} say
+ * @param {{ programs?: TestProgram[], install?: typeof install }} machine
+ */
+export async function ensureTestPrograms(say, { programs, install: put = install } = {}) {
   const host = await import('../../dist/node/host.js');
-  if (host.findChromium()) return;
-  const chromium = host.chromiumPackage(host.release());
-  if (chromium && (await install(chromium, host, say)) && host.findChromium()) return;
-  say(`No Chromium: its tests are skipped. To run them, install it or set LAYERSCOPE_CHROMIUM to its path.`);
+  for (const { what, find, packages, variable } of programs ?? testPrograms(host)) {
+    if (find() || (packages && (await put(packages, host, say)) && find())) continue;
+    const cure = packages ? host.aptAdvice(packages) : 'install it';
+    say(`No ${what}: its tests are skipped. To run them, ${cure}, or set ${variable} to its path`);
+  }
 }

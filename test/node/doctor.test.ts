@@ -3,7 +3,15 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, describe, expect, test, vi } from 'vitest';
 import { doctor, formatDoctor, mesaOf } from '../../src/node/doctor.ts';
-import { aptAdvice, chromiumPackage, findChromium, parseOsRelease, vulkanDriver } from '../../src/node/host.ts';
+import {
+  aptAdvice,
+  chromiumPackage,
+  findChromium,
+  findJupyterPython,
+  jupyterPackages,
+  parseOsRelease,
+  vulkanDriver,
+} from '../../src/node/host.ts';
 import { have } from '../skip.ts';
 
 afterEach(() => vi.unstubAllEnvs());
@@ -18,6 +26,8 @@ describe('the host', () => {
     expect(vulkanDriver(parseOsRelease('ID=linuxmint\nID_LIKE="ubuntu debian"\n'))).toBeDefined();
     expect(vulkanDriver(parseOsRelease('ID=fedora\n'))).toBeUndefined();
     expect(chromiumPackage(parseOsRelease(NOBLE))).toBeUndefined();
+    expect(jupyterPackages(parseOsRelease(NOBLE))?.packages).toContain('python3-nbclient');
+    expect(jupyterPackages(parseOsRelease('ID=fedora\n'))).toBeUndefined();
   });
 
   test('what to install by hand is one line, and says where the packages come from', () => {
@@ -40,6 +50,13 @@ describe('the host', () => {
   test('LAYERSCOPE_CHROMIUM decides alone, and a path that is no program is none', () => {
     expect(findChromium({ LAYERSCOPE_CHROMIUM: process.execPath })).toBe(process.execPath);
     expect(findChromium({ LAYERSCOPE_CHROMIUM: '/no/such/chromium', PATH: process.env.PATH })).toBeUndefined();
+  });
+
+  test("LAYERSCOPE_PYTHON comes first where it has Jupyter's modules, and is passed over where it has not", () => {
+    const found = findJupyterPython({ PATH: process.env.PATH });
+    expect(findJupyterPython({ LAYERSCOPE_PYTHON: '/bin/true', PATH: process.env.PATH })).toBe('/bin/true');
+    expect(findJupyterPython({ LAYERSCOPE_PYTHON: '/bin/false', PATH: process.env.PATH })).toBe(found);
+    expect(findJupyterPython({ LAYERSCOPE_PYTHON: '/no/such/python', PATH: process.env.PATH })).toBe(found);
   });
 
   test("Mesa's version is taken from the adapter's description, and from no other driver's", () => {
