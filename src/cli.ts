@@ -8,6 +8,8 @@ import { generateCommand } from './cli/generate.ts';
 import { infoCommand } from './cli/info.ts';
 import { kernelCommand } from './cli/kernel.ts';
 import { modelsCommand } from './cli/models.ts';
+import type { StartCells } from './cli/notebook_file.ts';
+import { runCommand } from './cli/run.ts';
 import { exitOnSignals } from './cli/signals.ts';
 import { startCommand } from './cli/start.ts';
 import { tokenizeCommand } from './cli/tokenize.ts';
@@ -19,13 +21,17 @@ const program = new Command('layerscope')
   .description('Open a Llama: run it one layer at a time, look at every tensor, write them to Arrow.')
   .version(version);
 
+/** Cells, with the compiler loaded only when a notebook is run. */
+const startCells: StartCells = async (options) => (await import('./notebook/index.ts')).startCells(options);
+
 const commands = [
-  startCommand(),
+  startCommand(startCells),
   traceCommand(),
   generateCommand(),
   tokenizeCommand(),
   infoCommand(),
   modelsCommand(),
+  runCommand(startCells),
   kernelCommand(),
   doctorCommand(),
 ];

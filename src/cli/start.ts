@@ -33,8 +33,7 @@ interface StartOptions {
   readonly json?: boolean;
 }
 
-/** Without `startCells` no notebook is run. */
-export function startCommand(startCells?: StartCells): Command {
+export function startCommand(startCells: StartCells): Command {
   return new Command('start')
     .description('a first look: tokens, RMS and logit lens of each layer, continuation; writes the trace')
     .argument('[prompt]', 'the text to run', PROMPT)
@@ -45,7 +44,7 @@ export function startCommand(startCells?: StartCells): Command {
     .action((prompt: string, options: StartOptions) => start(prompt, options, startCells));
 }
 
-async function start(prompt: string, options: StartOptions, startCells: StartCells | undefined): Promise<void> {
+async function start(prompt: string, options: StartOptions, startCells: StartCells): Promise<void> {
   const { model: given, out, backend, json } = options;
   const path = given ?? shippedModel();
   const model = await openFor(path, backend);
@@ -70,7 +69,7 @@ async function start(prompt: string, options: StartOptions, startCells: StartCel
   const { writeFinished } = await import('./trace_file.ts');
   const written = await writeFinished(run, out);
   show(`Wrote ${out}: ${whatWasWritten(written)}.\n${howToRead(out)}\n\n`);
-  const notebook = given === undefined && startCells ? await runFirstNotebook(startCells, dirname(out)) : null;
+  const notebook = given === undefined ? await runFirstNotebook(startCells, dirname(out)) : null;
   if (json) printJson(report(model, prompt, run, layers, plain, written, notebook));
   if (notebook) show(`${whereItIs(notebook)}\n\n`);
   show(`Next: ${commandLine('trace', shownPath(path), '--prompt', prompt, '--select', '*-0')}\n`);

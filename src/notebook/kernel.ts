@@ -1,9 +1,9 @@
 /**
- * The Jupyter kernel's program: `node dist/notebook/kernel.js [--strict] CONNECTION_FILE`, as kernel.json has it. What it logs
- * goes to stderr, where Jupyter shows it.
+ * The Jupyter kernel's program: `node dist/notebook/kernel.js CONNECTION_FILE`, as kernel.json has it. What it logs goes to
+ * stderr, where Jupyter shows it.
  */
-import { parseArgs } from 'node:util';
 import { LayerscopeError, UsageError } from '../errors.ts';
+import { STRICT_VARIABLE } from './kernelspec.ts';
 import { type Connection, connect, readConnectionFile } from './protocol/connection.ts';
 import { Kernel } from './protocol/kernel.ts';
 import { endWithParent } from './protocol/parent.ts';
@@ -12,11 +12,7 @@ import { Supervisor } from './supervisor/supervisor.ts';
 const log = (line: string) => void process.stderr.write(`layerscope kernel: ${line}\n`);
 
 async function main(): Promise<void> {
-  const { values, positionals } = parseArgs({
-    options: { strict: { type: 'boolean', default: process.env.LAYERSCOPE_STRICT === '1' } },
-    allowPositionals: true,
-  });
-  const [path] = positionals;
+  const [path] = process.argv.slice(2);
   if (path === undefined)
     throw new UsageError('Cannot start the kernel: Jupyter gives it a connection file; none was given');
   const file = readConnectionFile(path);
@@ -44,7 +40,7 @@ async function main(): Promise<void> {
   process.on('SIGTERM', () => void end(0));
   // A turn of the event loop for whoever asks who we are: the compiler takes a second to load.
   setImmediate(() => {
-    supervisor = new Supervisor({ cwd: process.cwd(), strict: values.strict });
+    supervisor = new Supervisor({ cwd: process.cwd(), strict: process.env[STRICT_VARIABLE] === '1' });
     made(supervisor);
   });
 }

@@ -28,11 +28,14 @@ export interface TslabModule {
   newDisplay(): TslabDisplay;
 }
 
-export function tslabModule(display: Display, newId: () => string = () => crypto.randomUUID()): TslabModule {
+export function tslabModule(
+  display: Pick<Display, 'put'>,
+  newId: () => string = () => crypto.randomUUID(),
+): TslabModule {
   return { display: shownBy(display, null), newDisplay: () => shownBy(display, newId()) };
 }
 
-function shownBy(display: Display, id: string | null): TslabDisplay {
+function shownBy(display: Pick<Display, 'put'>, id: string | null): TslabDisplay {
   let isThere = false;
   const raw = (type: string, content: unknown) => {
     const shown = { data: { [type]: content instanceof Uint8Array ? base64(content) : content }, metadata: {} };

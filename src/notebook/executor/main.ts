@@ -2,11 +2,15 @@
  * The executor: the process in which cells run, a child of the supervisor. It knows no TypeScript; it runs what it is given,
  * one cell at a time, and can be killed without harm to anything but the user's variables.
  */
+import { randomUUID } from 'node:crypto';
 import { setImmediate } from 'node:timers/promises';
 import { Worker } from 'node:worker_threads';
-import type { Shown } from '../cells.ts';
+import { setWatch } from '../../node/watch.ts';
+import type { CellOutput, Shown } from '../cells.ts';
 import { bundleOf } from '../display/bundle.ts';
+import { connectDisplay } from '../display/connected.ts';
 import { createDisplay } from '../display/display.ts';
+import { ProgressBar } from '../display/progress.ts';
 import { Interruption } from './interruption.ts';
 import { type Exports, Modules } from './modules.ts';
 import { type CellScope, carryThroughTimers, currentCell, Interrupted, leaveTo } from './scope.ts';
@@ -17,6 +21,8 @@ import type { RunCell, Thrown, ToExecutor } from './wire.ts';
 
 /** One run of a cell, and how to stop it. */
 interface Running extends CellScope {
+  /** How far its long work is. */
+  readonly bar: ProgressBar;
   readonly interrupted: Promise<never>;
   interrupt(): void;
 }
@@ -32,7 +38,9 @@ const display = createDisplay({
   // What is shown when a promise is kept comes from no cell's code: it is the running cell's, which waits for it.
   send: (output) => stdio.inOrder({ type: 'output', id: (currentCell() ?? running)?.id ?? null, output }),
 });
+connectDisplay(display);
 const modules = new Modules(process.cwd(), {
+  tslab: () => import('../tslab.ts'),
   layerscope: () => import('../../node/index.ts'),
   'layerscope/notebook': () => import('../prelude.ts'),
 });
@@ -44,6 +52,7 @@ async function run({ id, count, code, map, imports, files, result }: RunCell): P
   const cell = start(id, count);
   running = cell;
   interruption.reset();
+  setWatch({ signal: cell.signal, onProgress: cell.bar.at });
   stdio.begin(cell);
   leaveTo(cell);
   rememberCell(id, count, map);
@@ -76,7 +85,9 @@ function start(id: number, count: number): Running {
   interrupted.catch(() => {});
   const { signal } = controller;
   const isInterrupted = () => signal.aborted || (running?.id === id && interruption.isAsked);
-  return { id, count, signal, isInterrupted, interrupted, interrupt };
+  const send = (output: CellOutput) => stdio.inOrder({ type: 'output', id, output });
+  const bar = new ProgressBar({ send, displayId: `layerscope-progress-${randomUUID()}` });
+  return { id, count, signal, isInterrupted, bar, interrupted, interrupt };
 }
 
 async function shownResult(name: string): Promise<Shown | null> {
@@ -89,6 +100,8 @@ async function finish(cell: Running, result: Shown | null, thrown: Thrown | null
   // What the cell's last turn of the event loop still prints is its own.
   await setImmediate();
   running = null;
+  setWatch({});
+  cell.bar.end();
   stdio.inOrder({ type: 'done', id: cell.id, result, thrown });
   leaveTo(null);
 }

@@ -7,6 +7,7 @@ import { version } from '../../version.ts';
 import type { CellOutput, ErrorOutput } from '../cells.ts';
 import { completeness } from '../compiler/cell_compiler.ts';
 import { typescript } from '../compiler/typescript.ts';
+import { LANGUAGE_INFO } from '../kernelspec.ts';
 import type { Supervisor } from '../supervisor/supervisor.ts';
 import {
   type Channel,
@@ -233,11 +234,8 @@ function kernelInfo(): Content {
     implementation_version: version,
     banner: `Layerscope ${version}: TypeScript ${typescript.version} on Node ${process.version}`,
     language_info: {
-      name: 'typescript',
+      ...LANGUAGE_INFO,
       version: typescript.version,
-      mimetype: 'text/typescript',
-      file_extension: '.ts',
-      codemirror_mode: { name: 'javascript', typescript: true },
       pygments_lexer: 'typescript',
       nbconvert_exporter: 'script',
     },

@@ -72,6 +72,7 @@ export class Supervisor implements Cells {
       modules: {
         layerscope: declarations('../../node/index.d.ts'),
         'layerscope/notebook': declarations('../prelude.d.ts'),
+        tslab: declarations('../tslab.d.ts'),
       },
       prelude: 'layerscope/notebook',
     });
