@@ -2,7 +2,6 @@
 import { InvalidArgumentError, Option } from 'commander';
 import type { Model, OpenOptions } from '../engine/model.ts';
 import { DeviceError, UsageError } from '../errors.ts';
-import { endAtOnceOnSignals } from './signals.ts';
 
 export type BackendName = 'webgpu' | 'reference';
 
@@ -24,7 +23,7 @@ export async function openFor(path: string, backend: BackendName | undefined): P
   if (wanted !== undefined && wanted !== 'webgpu' && wanted !== 'reference') {
     throw new UsageError(`Cannot use LAYERSCOPE_BACKEND=${wanted}: it must be webgpu or reference`);
   }
-  if (wanted === 'reference') return openReference(path);
+  if (wanted === 'reference') return openModel(path, { backend: 'reference' });
   try {
     return await openModel(path, { backend: 'webgpu' });
   } catch (error) {
@@ -34,13 +33,8 @@ export async function openFor(path: string, backend: BackendName | undefined): P
     process.stderr.write(
       `No GPU (${reason}): running on the f64 reference, which is slow; "npx layerscope doctor" says what to do\n`,
     );
-    return openReference(path);
+    return openModel(path, { backend: 'reference' });
   }
-}
-
-function openReference(path: string): Promise<Model> {
-  endAtOnceOnSignals();
-  return openModel(path, { backend: 'reference' });
 }
 
 /** The API's cure for a missing GPU is an argument of openModel; here it is an option. */

@@ -13,11 +13,3 @@ const end = (signal: Signal) => process.exit(128 + constants.signals[signal]);
 export function exitOnSignals(): void {
   for (const signal of SIGNALS) process.on(signal, end);
 }
-
-/**
- * Leaves signals to the system. The f64 reference may compute for seconds without a break, in which no code of ours could
- * take a signal; the system can, and a shell shows the same 130. Nothing clears up then: not while a file is written.
- */
-export function endAtOnceOnSignals(): void {
-  for (const signal of SIGNALS) process.removeListener(signal, end);
-}

@@ -12,7 +12,6 @@ import { arrowBytes } from '../trace/arrow_writer.ts';
 import type { Manifest } from '../trace/trace.ts';
 import type { Prompt } from './model.ts';
 import { withBar } from './progress.ts';
-import { exitOnSignals } from './signals.ts';
 
 /** Files above this are announced before they are written. */
 const LARGE_BYTES = 100e6;
@@ -82,7 +81,6 @@ async function prepare(model: Model, path: string, tensors: number, numbers: num
     });
   }
   if (expected > LARGE_BYTES) process.stderr.write(`Writing ${path}: ${room}\n`);
-  exitOnSignals();
   await withBar((onProgress) => model.sha256({ onProgress }));
 }
 

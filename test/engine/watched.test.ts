@@ -101,6 +101,25 @@ describe.each(backends)('on %s', (backend) => {
     expect(run.next?.name).toBe('attn_norm-2');
   });
 
+  test('a run that is stopped at every chance has the bits of one that nobody watched, fused steps too', async () => {
+    const host = new Host();
+    const model = await host.open(backend);
+    const options = { select: 'result_output', statistics: false } as const;
+    const whole = await model.start(TOKENS, options).toEnd();
+    const run = model.start(TOKENS, options);
+    let stops = 0;
+    for (let hasEnded = false; !hasEnded; ) {
+      const stop = host.begin(() => stop.abort());
+      hasEnded = await run.toEnd().then(
+        () => true,
+        () => false,
+      );
+      if (!hasEnded) stops++;
+    }
+    expect(stops).toBeGreaterThan(run.steps.length / 2);
+    expect((await run.tensor('result_output')).data).toEqual((await whole.tensor('result_output')).data);
+  });
+
   test('one count goes over all passes of a long prompt', async () => {
     const host = new Host();
     const model = await host.open(backend, { nLayer: 1, nCtx: 640, nVocab: 300 });

@@ -1,5 +1,5 @@
 /** Tensors: name, shape, statistics, how the values are spread, and the first of them. */
-import { statisticsOf } from '../../trace/statistics.ts';
+import { type Statistics, statisticsOf } from '../../trace/statistics.ts';
 import { Tensor } from '../../trace/tensor.ts';
 import { heading, html, htmlTable } from './html.ts';
 import { instancesOf } from './kind.ts';
@@ -14,8 +14,9 @@ const BLOCKS = '▁▂▃▄▅▆▇█';
 
 export const tensor = instancesOf(Tensor, (value) => {
   const axes = value.shape.map((size, axis) => `${value.dims[axis]} ${size}`).join(', ');
-  const statistics = statisticRows(value);
-  const spread = histogram(value.data);
+  const known = statisticsOf(value.data);
+  const statistics = statisticRows(known);
+  const spread = histogram(value.data, known);
   const grid = firstValues(value);
   const align = grid.head.map((_, i) => (i === 0 ? 'left' : 'right'));
   return {
@@ -36,8 +37,8 @@ ${htmlTable(grid.head, grid.rows, align)}${grid.note ? html`<div style="opacity:
   };
 });
 
-function statisticRows({ data }: Tensor): [what: string, number: string][] {
-  const { n, rms, mean, min, max, zeroCount, nanCount, infCount } = statisticsOf(data);
+function statisticRows(known: Statistics): [what: string, number: string][] {
+  const { n, rms, mean, min, max, zeroCount, nanCount, infCount } = known;
   return [
     ['values', n.toLocaleString('en')],
     ['RMS', short(rms)],
@@ -59,8 +60,7 @@ interface Spread {
 }
 
 /** From the smallest to the largest finite value; null where there is no range. */
-function histogram(data: Float32Array): Spread | null {
-  const { min, max } = statisticsOf(data);
+function histogram(data: Float32Array, { min, max }: Statistics): Spread | null {
   if (min === null || max === null || min === max) return null;
   const counts = new Array<number>(BINS).fill(0);
   for (const value of data) {
