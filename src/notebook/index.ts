@@ -5,10 +5,7 @@ import { Supervisor } from './supervisor/supervisor.ts';
 
 export type { CellOutput, CellReply, Cells } from './cells.ts';
 
-/**
- * Cells in the folder `cwd`, in a process of their own that ends with this one. One such at a time: the compiler works in the
- * process's working folder.
- */
+/** Cells in the folder `cwd`, in a process of their own that ends with this one. */
 export async function startCells({ cwd }: { readonly cwd: string }): Promise<Cells> {
   return new Supervisor({ cwd: resolve(cwd) });
 }

@@ -1,8 +1,6 @@
 /**
  * Compiles cells: TypeScript in, JavaScript for the executor out, with tslab's converter for what makes a cell a cell
  * (declarations carry over and can be made again, the last expression is the result). Also completion and hover.
- *
- * tslab's converter works in the process's working folder and through the process's module cache: one compiler a process.
  */
 import { createRequire } from 'node:module';
 import { dirname, join, parse } from 'node:path';
@@ -11,7 +9,7 @@ import type TypeScript from 'typescript';
 import { NotebookError } from '../../errors.ts';
 import { type CommonJs, commonJs } from './common_js.ts';
 import { exportedNames } from './exported_names.ts';
-import { CELL_FILE, loadTslab, type TslabHooks, typescript as ts } from './typescript.ts';
+import { CELL_FILE, callTslab, type TslabHooks, typescript as ts } from './typescript.ts';
 import { isUnnameable, withTypes } from './unnameable.ts';
 import { Watches } from './watches.ts';
 
@@ -82,6 +80,7 @@ const PREFIX = 'export {};\n';
 export class CellCompiler {
   readonly #options: CompilerOptions;
   readonly #watches = new Watches();
+  readonly #hooks: TslabHooks;
   readonly #converter: Converter;
   /** What all cells so far declare. */
   #declarations = '';
@@ -91,9 +90,10 @@ export class CellCompiler {
 
   constructor(options: CompilerOptions) {
     this.#options = options;
-    if (process.cwd() !== options.cwd) process.chdir(options.cwd);
-    const hooks = this.#hooks();
-    this.#converter = loadTslab(() => hooks).createConverter({ isJS: false, isBrowser: false });
+    this.#hooks = this.#hooksFor(options);
+    this.#converter = callTslab(this.#hooks, ({ createConverter }) =>
+      createConverter({ isJS: false, isBrowser: false }),
+    );
   }
 
   /** The cell that runs before all others: it imports the prelude's names. */
@@ -109,7 +109,7 @@ export class CellCompiler {
 
   /** Compiles a cell after those that were kept. Nothing is kept of it until `keep`. */
   compile(code: string): Compilation {
-    this.#watches.report(code, this.#options.cwd);
+    callTslab(this.#hooks, () => this.#watches.report(code, this.#options.cwd));
     const compilation = this.#compile(code);
     const { diagnostics } = compilation;
     if (!diagnostics?.every(({ file, code: number }) => file === null && isUnnameable(number))) return compilation;
@@ -122,7 +122,9 @@ export class CellCompiler {
     this.#files = [];
     this.#diagnostics = [];
     this.#last = null;
-    const { output, declOutput, lastExpressionVar } = this.#converter.convert(this.#declarations, code);
+    const { output, declOutput, lastExpressionVar } = callTslab(this.#hooks, () =>
+      this.#converter.convert(this.#declarations, code),
+    );
     const diagnostics = this.#diagnostics.flatMap((each) =>
       each.file ? [this.#diagnostic(each, each.file, code)] : [],
     );
@@ -147,7 +149,9 @@ export class CellCompiler {
   }
 
   complete(code: string, offset: number): Completions {
-    const { start, end, candidates, original } = this.#converter.complete(this.#declarations, code, offset);
+    const { start, end, candidates, original } = callTslab(this.#hooks, () =>
+      this.#converter.complete(this.#declarations, code, offset),
+    );
     const kinds = new Map(original?.entries.map(({ name, kind }) => [name, `${kind}`]));
     const matches = candidates.map((text) => ({ text, kind: kinds.get(text) ?? '' }));
     return { start, end, matches };
@@ -155,7 +159,8 @@ export class CellCompiler {
 
   /** What stands at an offset, or the function whose arguments do; null where nothing is known. */
   inspect(code: string, offset: number): Inspection | null {
-    const at = (position: number) => this.#converter.inspect(this.#declarations, code, position);
+    const at = (position: number) =>
+      callTslab(this.#hooks, () => this.#converter.inspect(this.#declarations, code, position));
     const callee = calleeBefore(code, offset);
     const info = at(offset) ?? (callee === null ? undefined : at(callee));
     if (!info) return null;
@@ -166,13 +171,13 @@ export class CellCompiler {
   }
 
   close(): void {
-    this.#converter.close();
+    callTslab(this.#hooks, () => this.#converter.close());
   }
 
-  #hooks(): TslabHooks {
-    const { cwd, strict, modules } = this.#options;
+  #hooksFor({ cwd, strict, modules }: CompilerOptions): TslabHooks {
     const paths = Object.fromEntries(Object.entries(modules).map(([name, file]) => [name, [file]]));
     return {
+      cwd,
       options: {
         strict,
         // Bundler: what cells import is resolved as Node's ES modules are, without asking for file extensions.

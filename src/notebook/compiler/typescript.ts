@@ -43,6 +43,8 @@ type Host = TypeScript.WatchCompilerHostOfFilesAndCompilerOptions<TypeScript.Emi
 type Builder = TypeScript.EmitAndSemanticDiagnosticsBuilderProgram;
 
 export interface TslabHooks {
+  /** Folder of the cells. */
+  readonly cwd: string;
   /** Compiler options over tslab's own. */
   readonly options: TypeScript.CompilerOptions;
   /** Files that every program has beside the cell: declarations of globals. */
@@ -66,23 +68,43 @@ export type TslabConverter = typeof import('tslab/dist/converter.js');
 export const CELL_FILE = '__tslab__.ts';
 const EARLIER_FILE = '__prev__.d.ts';
 
-/**
- * Loads tslab's cell compiler on TypeScript 5.9. The stand-in goes into this process's module cache, where tslab finds it
- * under the fork's name; `hooks` can be changed for each converter that is made, since tslab reads them at that time.
- */
-export function loadTslab(hooks: () => TslabHooks): TslabConverter {
+let active: TslabHooks | undefined;
+
+/** Whose work tslab does now. */
+function hooks(): TslabHooks {
+  if (active) return active;
+  throw new Error('tslab was called outside of callTslab');
+}
+
+/** Calls tslab, which has nowhere to keep hooks for a converter; its work is never interrupted by another's. */
+export function callTslab<T>(hooks: TslabHooks, call: (tslab: TslabConverter) => T): T {
+  const before = active;
+  active = hooks;
+  try {
+    loaded ??= loadTslab();
+    return call(loaded);
+  } finally {
+    active = before;
+  }
+}
+
+let loaded: TslabConverter | undefined;
+
+/** The stand-in goes into this process's module cache, where tslab finds it under the fork's name. */
+function loadTslab(): TslabConverter {
   const tslab = createRequire(require.resolve('tslab/dist/converter.js'));
   const fork = tslab.resolve('@tslab/typescript-for-tslab');
   const entry = new (require('node:module') as typeof import('node:module'))(fork);
-  entry.exports = standIn(hooks);
+  entry.exports = standIn();
   entry.loaded = true;
   require.cache[fork] = entry;
   return require('tslab/dist/converter.js');
 }
 
-function standIn(hooks: () => TslabHooks): object {
+function standIn(): object {
   const sys: TypeScript.System = {
     ...typescript.sys,
+    getCurrentDirectory: () => hooks().cwd.replaceAll(sep, '/'),
     watchFile: (...watch) => hooks().watchFile(...watch),
     watchDirectory: (...watch) => hooks().watchDirectory(...watch),
   };
