@@ -34,8 +34,8 @@ class Driver:
         """Starts a kernel by a kernelspec of the folder `kernels`; what it prints by itself goes to the file `log`."""
         specs = KernelSpecManager(kernel_dirs=[kernels], ensure_native_kernel=False)
         self.manager = AsyncKernelManager(kernel_name=name, kernel_spec_manager=specs)
-        with open(log, "ab") as file:
-            await self.manager.start_kernel(cwd=cwd, stdout=file, stderr=file)
+        file = open(log, "ab")  # stays open: a restart starts with the same arguments
+        await self.manager.start_kernel(cwd=cwd, stdout=file, stderr=file)
         self.client = self.manager.client()
         self.client.start_channels(hb=False)
         self.readers = [asyncio.ensure_future(self.read(channel)) for channel in CHANNELS]

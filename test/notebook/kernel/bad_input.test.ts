@@ -8,7 +8,7 @@ describe('syntax errors', () => {
     ['const = 3;', /1:7/],
     ['let a = 1;\nif (a {\n}', /2:7/],
     ['"open', /1:6|1:1/],
-    ['class { }', /1:7/],
+    ['class { }', /1:1/],
     ['a b c', /1:3/],
     ['return 3', /1:1/],
     ['const s = `${', /1:\d+/],
@@ -133,7 +133,7 @@ test('a chart of a tensor that was not captured names it and the cure', async ({
 });
 
 test('a model that is not there, or is none, is told in our words', async ({ kernel }) => {
-  expect((await kernel.execute("await openModel('no/such.gguf')")).traceback).toMatch(/Cannot open .*no\/such\.gguf/);
+  expect((await kernel.execute("await openModel('no/such.gguf')")).traceback).toMatch(/Cannot read .*no\/such\.gguf/);
   expect((await kernel.execute("await openModel('package.json')")).traceback).toMatch(/Cannot .*package\.json/);
 });
 

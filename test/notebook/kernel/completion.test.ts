@@ -44,7 +44,7 @@ describe('completion', () => {
 
   test('counts the cursor in characters, whatever stands before it', async ({ kernel }) => {
     const reply = await complete(kernel, "const 変数 = '🧠🧠'; 変数.toUp|");
-    expect(reply).toMatchObject({ cursor_start: 17, cursor_end: 21, matches: ['toUpperCase'] });
+    expect(reply).toMatchObject({ cursor_start: 20, cursor_end: 24, matches: ['toUpperCase'] });
   });
 
   test('gives kinds to front ends that show them', async ({ kernel }) => {

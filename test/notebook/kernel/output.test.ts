@@ -19,7 +19,7 @@ describe('streams', () => {
       display(${bundle('two')});
       console.error('three');
       console.log('four');
-      ${bundle('five')}`);
+      (${bundle('five')})`);
     expect(brief(outputs)).toEqual([
       'stdout: one',
       'display_data: two',

@@ -81,9 +81,11 @@ function lives(pid: number): boolean {
   }
 }
 
-test('when its parent is killed, the kernel and its executor end, even out of a loop', async (context) => {
-  const { startKernel } = context;
-  have(context, process.platform === 'linux' || undefined, 'reads /proc');
+test('when its parent is killed, the kernel and its executor end, even out of a loop', async ({
+  startKernel,
+  skip,
+}) => {
+  have({ skip }, process.platform === 'linux' || undefined, 'reads /proc');
   const kernel = await startKernel();
   const { stdout } = await kernel.execute('console.log(process.pid)');
   const cell = await kernel.begin('while (true) {}');
@@ -94,9 +96,8 @@ test('when its parent is killed, the kernel and its executor end, even out of a 
   await expect.poll(() => pids.map(lives), { timeout: 50_000 }).toEqual([false, false]);
 });
 
-test('when the executor is all that is left, it ends too', async (context) => {
-  const { startKernel } = context;
-  have(context, process.platform === 'linux' || undefined, 'reads /proc');
+test('when the executor is all that is left, it ends too', async ({ startKernel, skip }) => {
+  have({ skip }, process.platform === 'linux' || undefined, 'reads /proc');
   const kernel = await startKernel();
   const { stdout } = await kernel.execute('console.log(process.pid)');
   const cell = await kernel.begin('while (true) {}');
