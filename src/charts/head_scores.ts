@@ -48,7 +48,9 @@ export async function headScores(source: Source): Promise<Chart> {
       description: `Heatmaps by layer and head of how much attention follows a habit; highest (layer.head): ${best.join(', ')}.`,
     },
     {
-      hconcat: maps.map(({ title, values }) =>
+      // Three side by side would be wider than a notebook.
+      columns: 2,
+      concat: maps.map(({ title, values }) =>
         headMap({ title, unit: 'mean share of attention', domain: [0, 1], values }),
       ),
     },

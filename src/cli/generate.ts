@@ -3,9 +3,9 @@ import { Command, Option } from 'commander';
 import type { Sampled } from '../engine/run.ts';
 import { Sampler, type SamplerOptions, type Stage } from '../engine/sampler.ts';
 import { UsageError } from '../errors.ts';
+import type { BackendName } from '../node/backend.ts';
 import { short, table, visible, visibleLines } from '../notebook/display/plain_text.ts';
 import {
-  type BackendName,
   backendOption,
   jsonOption,
   MODEL_ARGUMENT,

@@ -2,8 +2,7 @@
 import { InvalidArgumentError, Option } from 'commander';
 import type { Model, OpenOptions } from '../engine/model.ts';
 import { DeviceError, UsageError } from '../errors.ts';
-
-export type BackendName = 'webgpu' | 'reference';
+import { type BackendName, backendOfEnvironment } from '../node/backend.ts';
 
 export const MODEL_ARGUMENT = 'a GGUF file, or a name that "layerscope models" lists';
 
@@ -19,10 +18,7 @@ export const jsonOption = () => new Option('--json', 'print JSON instead of text
  * asked for is never replaced.
  */
 export async function openFor(path: string, backend: BackendName | undefined): Promise<Model> {
-  const wanted = backend ?? process.env.LAYERSCOPE_BACKEND;
-  if (wanted !== undefined && wanted !== 'webgpu' && wanted !== 'reference') {
-    throw new UsageError(`Cannot use LAYERSCOPE_BACKEND=${wanted}: it must be webgpu or reference`);
-  }
+  const wanted = backend ?? backendOfEnvironment();
   if (wanted === 'reference') return openModel(path, { backend: 'reference' });
   try {
     return await openModel(path, { backend: 'webgpu' });

@@ -5,9 +5,10 @@ import { basename, dirname, resolve, sep } from 'node:path';
 import { stripVTControlCharacters } from 'node:util';
 import prettyBytes from 'pretty-bytes';
 import { NotebookError, UsageError } from '../errors.ts';
+import type { BackendName } from '../node/backend.ts';
 import { makeFolderFor } from '../node/folder.ts';
 import { cannotWrite, writableTarget, writeWholeFile } from '../node/whole_file.ts';
-import type { Cells } from '../notebook/cells.ts';
+import type { Cells, CellsOptions } from '../notebook/cells.ts';
 import { cut, visible, visibleLines } from '../notebook/display/plain_text.ts';
 import { notebookHtml } from '../notebook/ipynb/html.ts';
 import { firstLine } from '../notebook/ipynb/notebook.ts';
@@ -17,7 +18,7 @@ import { writeNotebook } from '../notebook/ipynb/write.ts';
 import { withBar } from './progress.ts';
 
 /** Makes the cells that a notebook runs in. What it starts must end with this process, however that ends. */
-export type StartCells = (options: { readonly cwd: string }) => Promise<Cells>;
+export type StartCells = (options: CellsOptions) => Promise<Cells>;
 
 export interface NotebookFiles {
   /** The notebook to run. */
@@ -26,6 +27,8 @@ export interface NotebookFiles {
   readonly out?: string;
   /** Where the page goes; nowhere if it is not given. */
   readonly html?: string;
+  /** Where models run that cells open without a word on it. */
+  readonly backend?: BackendName | undefined;
 }
 
 export interface WrittenFile {
@@ -48,12 +51,12 @@ export interface RanNotebook {
  * @throws UsageError where a file would be written over another; what reading, running and writing throw
  */
 export async function runNotebookFile(startCells: StartCells, files: NotebookFiles): Promise<RanNotebook> {
-  const { path, out, html } = files;
+  const { path, out, html, backend } = files;
   await mustDiffer(files);
   const notebook = await readNotebook(path);
   for (const target of [out, html]) if (target !== undefined) await prepare(target);
   const folder = dirname(resolve(path));
-  const cells = await startCells({ cwd: folder });
+  const cells = await startCells({ cwd: folder, backend });
   let run: NotebookRun;
   try {
     run = await withBar((bar) =>

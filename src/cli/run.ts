@@ -1,11 +1,13 @@
 /** `layerscope run`: runs a notebook without Jupyter, and writes it with its outputs or as a page that needs no network. */
 import { Command } from 'commander';
-import { jsonOption, printJson } from './model.ts';
+import type { BackendName } from '../node/backend.ts';
+import { backendOption, jsonOption, printJson } from './model.ts';
 import type { RanNotebook, StartCells } from './notebook_file.ts';
 
 interface RunOptions {
   readonly out?: string;
   readonly html?: string;
+  readonly backend?: BackendName;
   readonly json?: boolean;
 }
 
@@ -15,6 +17,7 @@ export function runCommand(startCells: StartCells): Command {
     .argument('<notebook>', 'an .ipynb file with TypeScript cells')
     .option('--out <file>', 'write the notebook with its outputs; it may be the notebook itself')
     .option('--html <file>', 'write a page with text, code, outputs and charts, which needs no network')
+    .addOption(backendOption())
     .addOption(jsonOption())
     .action((path: string, options: RunOptions) => run(startCells, path, options));
 }

@@ -9,11 +9,12 @@ import { fileURLToPath } from 'node:url';
 import { Command } from 'commander';
 import prettyBytes from 'pretty-bytes';
 import type { Model } from '../engine/model.ts';
-import { lens } from '../engine/transforms.ts';
+import { lens } from '../engine/transforms/lens.ts';
 import { LayerscopeError } from '../errors.ts';
 import type { Run } from '../index.ts';
+import type { BackendName } from '../node/backend.ts';
 import { cut, short, shownWidth, table, visible } from '../notebook/display/plain_text.ts';
-import { type BackendName, backendOption, jsonOption, MODEL_ARGUMENT, openFor, printJson, promptOf } from './model.ts';
+import { backendOption, jsonOption, MODEL_ARGUMENT, openFor, printJson, promptOf } from './model.ts';
 import type { RanNotebook, StartCells } from './notebook_file.ts';
 import { withBar } from './progress.ts';
 import { bold, commandLine, percent, shownPath } from './terminal.ts';
@@ -69,7 +70,7 @@ async function start(prompt: string, options: StartOptions, startCells: StartCel
   const { writeFinished } = await import('./trace_file.ts');
   const written = await writeFinished(run, out);
   show(`Wrote ${out}: ${whatWasWritten(written)}.\n${howToRead(out)}\n\n`);
-  const notebook = given === undefined ? await runFirstNotebook(startCells, dirname(out)) : null;
+  const notebook = given === undefined ? await runFirstNotebook(startCells, dirname(out), model) : null;
   if (json) printJson(report(model, prompt, run, layers, plain, written, notebook));
   if (notebook) show(`${whereItIs(notebook)}\n\n`);
   show(`Next: ${commandLine('trace', shownPath(path), '--prompt', prompt, '--select', '*-0')}\n`);
@@ -82,12 +83,16 @@ function whatWasWritten({ bytes, tensors, values }: Written): string {
 }
 
 /** Runs the first notebook beside this package into a folder; null where there is none. */
-async function runFirstNotebook(startCells: StartCells, folder: string): Promise<RanNotebook | null> {
+async function runFirstNotebook(
+  startCells: StartCells,
+  folder: string,
+  { backend }: Model,
+): Promise<RanNotebook | null> {
   const path = fileURLToPath(new URL('../../notebooks/01_first_look.ipynb', import.meta.url));
   if (!existsSync(path)) return null;
   const files = await import('./notebook_file.ts');
   const [out, html] = ['ipynb', 'html'].map((kind) => join(folder, `01_first_look.${kind}`));
-  const ran = await files.runNotebookFile(startCells, { path, out, html });
+  const ran = await files.runNotebookFile(startCells, { path, out, html, backend: backend.name });
   if (ran.failure) throw files.failedCell(ran, ran.failure);
   return ran;
 }

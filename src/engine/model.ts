@@ -21,7 +21,7 @@ import { referenceBackend } from './reference.ts';
 import { DEFAULT_BUDGET, observedBy, Run, type RunOptions } from './run.ts';
 import { type OpWeight, runOp } from './run_op.ts';
 import { inputsOfKind, opOf, outputShapes } from './shapes.ts';
-import type { Transform } from './transforms.ts';
+import type { Transform } from './transforms/transform.ts';
 import { mustGoOn, type Watched, watchedBy } from './watched.ts';
 import { deviceContext, webgpuBackend } from './webgpu/backend.ts';
 import { ggufWeights, hostWeight, type WeightSource } from './weight_store.ts';

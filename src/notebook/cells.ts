@@ -57,6 +57,13 @@ export interface CellReply {
   readonly error: ErrorOutput | null;
 }
 
+export interface CellsOptions {
+  /** The notebook's folder. */
+  readonly cwd: string;
+  /** Where models run that cells open without a word on it; WebGPU unless LAYERSCOPE_BACKEND says otherwise. */
+  readonly backend?: 'webgpu' | 'reference' | undefined;
+}
+
 /** Where cells run, one at a time, each seeing the variables of those before. */
 export interface Cells {
   /** Runs a cell; resolves when it is done and all its output was given. Never rejects for what the cell does. */

@@ -6,7 +6,7 @@ import { expect, test } from 'vitest';
 import type { Model } from '../../src/engine/model.ts';
 import type { Run } from '../../src/engine/run.ts';
 import { outputShapes } from '../../src/engine/shapes.ts';
-import { lens } from '../../src/engine/transforms.ts';
+import { lens } from '../../src/engine/transforms/lens.ts';
 import { InterruptedError, StepError } from '../../src/errors.ts';
 import { sizeOf } from '../../src/ops/shape.ts';
 import type { Progress } from '../../src/platform.ts';

@@ -16,7 +16,7 @@ import type { LlamaConfig } from '../../llama/config.ts';
 import { outputWeight } from '../../llama/forward.ts';
 import type { Step } from '../../ops/step.ts';
 import { singleToken } from '../../tokenizer/single_token.ts';
-import type { Transform } from '../transforms.ts';
+import type { Transform } from './transform.ts';
 
 export interface AttributionOptions {
   /** Whose logit is taken apart: an id, or a text that is one token. */

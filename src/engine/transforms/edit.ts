@@ -11,7 +11,7 @@ import type { Pass } from '../../ops/op.ts';
 import { sizeOf } from '../../ops/shape.ts';
 import type { Edit, Step } from '../../ops/step.ts';
 import { Tensor } from '../../trace/tensor.ts';
-import type { Transform } from '../transforms.ts';
+import type { Transform } from './transform.ts';
 
 /** As many numbers as the tensor has, in its order; of a Tensor the shape must be the same too. */
 export type Edited = Tensor | Float32Array | readonly number[];

@@ -3,6 +3,7 @@ import { type ChildProcess, fork } from 'node:child_process';
 import { randomBytes } from 'node:crypto';
 import type { Readable, Writable } from 'node:stream';
 import { fileURLToPath } from 'node:url';
+import type { CellsOptions } from '../cells.ts';
 import { ASK, END, type FromExecutor, MESSAGES, type RunCell, type ToExecutor, WATCHDOG } from '../executor/wire.ts';
 import { OrderedOutput, type StreamName } from './ordered_output.ts';
 
@@ -39,11 +40,12 @@ export class Executor {
   /** Done when it can run cells. */
   readonly ready: Promise<void>;
 
-  constructor(cwd: string, events: ExecutorEvents) {
+  constructor({ cwd, backend }: CellsOptions, events: ExecutorEvents) {
     this.#events = events;
     const session = randomBytes(8).toString('hex');
     this.#child = fork(fileURLToPath(new URL('../executor/main.js', import.meta.url)), [session], {
       cwd,
+      env: { ...process.env, ...(backend ? { LAYERSCOPE_BACKEND: backend } : {}) },
       execArgv: ['--disable-warning=ExperimentalWarning', ...process.execArgv],
       stdio: ['ignore', 'pipe', 'pipe', 'ipc', 'pipe', 'pipe'],
     });

@@ -3,16 +3,14 @@
  * cell runs, and nothing that a cell does, endless loops and crashes included, ends the notebook.
  */
 import { fileURLToPath } from 'node:url';
-import type { CellOutput, CellReply, Cells, ErrorOutput } from '../cells.ts';
+import type { CellOutput, CellReply, Cells, CellsOptions, ErrorOutput } from '../cells.ts';
 import { CellCompiler, type CompiledCell, type Completions, type Inspection } from '../compiler/cell_compiler.ts';
 import type { FromExecutor } from '../executor/wire.ts';
 import { Executor } from './executor.ts';
 import type { StreamName } from './ordered_output.ts';
 import { diagnosticsError, errorOf } from './traceback.ts';
 
-export interface SupervisorOptions {
-  /** The notebook's folder. */
-  readonly cwd: string;
+export interface SupervisorOptions extends CellsOptions {
   /** TypeScript's `strict`; default false. */
   readonly strict?: boolean;
 }
@@ -147,7 +145,7 @@ export class Supervisor implements Cells {
   }
 
   #start(): Executor {
-    const executor: Executor = new Executor(this.#options.cwd, {
+    const executor: Executor = new Executor(this.#options, {
       text: (id, name, text) => this.#stream(id, name, text),
       message: (message) => this.#take(message),
       died: (how) => this.#died(how),

@@ -1,6 +1,7 @@
 import { describe, expect, test } from 'vitest';
 import { edit } from '../../../src/engine/transforms/edit.ts';
-import { lens, type Transform } from '../../../src/engine/transforms.ts';
+import { lens } from '../../../src/engine/transforms/lens.ts';
+import type { Transform } from '../../../src/engine/transforms/transform.ts';
 import { InterruptedError, StepError } from '../../../src/errors.ts';
 import type { Tensor } from '../../../src/trace/tensor.ts';
 import type { TraceRow } from '../../../src/trace/trace.ts';

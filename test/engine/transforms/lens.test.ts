@@ -1,7 +1,7 @@
 import { describe, expect, test } from 'vitest';
-import { lens } from '../../src/engine/transforms.ts';
-import { StepError } from '../../src/errors.ts';
-import { backends, openRandom } from './models.ts';
+import { lens } from '../../../src/engine/transforms/lens.ts';
+import { StepError } from '../../../src/errors.ts';
+import { backends, openRandom } from '../models.ts';
 
 const TOKENS = [1, 40, 77, 105];
 
