@@ -119,6 +119,7 @@ function standIn(): object {
     createWatchProgram(host: Host): TypeScript.WatchOfFilesAndCompilerOptions<Builder> {
       const { afterProgramCreate } = host;
       host.afterProgramCreate = (builder) => afterProgramCreate?.(forCells(builder, hooks().onSideOutput));
+      withOneTimer(host);
       return typescript.createWatchProgram(host);
     },
     getDefaultTypeRoots: (cwd: string) => typeRootsAbove(cwd),
@@ -146,6 +147,17 @@ function standIn(): object {
     Object.defineProperty(stand, key, { enumerable: true, get: () => typescript[key as keyof typeof typescript] });
   }
   return Object.assign(stand, additions);
+}
+
+/** TypeScript's name for the timer after which it looks again for modules that it did not find. */
+const LOOK_AGAIN = 'timerToInvalidateFailedLookupResolutions';
+
+/** tslab takes one timer at a time, that of the program's update, which looks again too: the other is not needed. */
+function withOneTimer(host: Host): void {
+  const { setTimeout, clearTimeout } = host;
+  host.setTimeout = (callback, ms, ...rest) =>
+    rest[0] === LOOK_AGAIN ? LOOK_AGAIN : setTimeout?.(callback, ms, ...rest);
+  host.clearTimeout = (timer) => (timer === LOOK_AGAIN ? undefined : clearTimeout?.(timer));
 }
 
 /**
