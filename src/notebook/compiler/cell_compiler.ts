@@ -251,16 +251,19 @@ export function completeness(code: string): Completeness {
 
 /** Offset of the name of the function in whose arguments `offset` lies; null where it lies in none. */
 function calleeBefore(code: string, offset: number): number | null {
-  const file = ts.createSourceFile('cell.ts', code, ts.ScriptTarget.ES2022, true);
+  // Without what follows, the calls around the cursor are those that are not closed, and they reach to the end.
+  const before = code.slice(0, offset).trimEnd();
+  const file = ts.createSourceFile('cell.ts', before, ts.ScriptTarget.ES2022, true);
   let found: number | null = null;
   const visit = (node: TypeScript.Node): void => {
-    if (offset < node.pos || offset > node.end) return;
-    if ((ts.isCallExpression(node) || ts.isNewExpression(node)) && offset > node.expression.end) {
+    if (node.end < before.length) return;
+    if ((ts.isCallExpression(node) || ts.isNewExpression(node)) && node.arguments && !isClosed(node)) {
       const { expression } = node;
       found = (ts.isPropertyAccessExpression(expression) ? expression.name : expression).getStart(file);
     }
     ts.forEachChild(node, visit);
   };
+  const isClosed = (call: TypeScript.Node) => call.getChildren(file).at(-1)?.kind === ts.SyntaxKind.CloseParenToken;
   visit(file);
   return found;
 }

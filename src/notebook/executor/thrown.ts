@@ -22,12 +22,17 @@ function text(value: unknown): string {
   return typeof value === 'string' ? value : inspect(value);
 }
 
-function stackOf(error: Error): string {
-  const causes: string[] = [String(error.stack ?? error)];
-  let { cause } = error;
-  for (let depth = 0; depth < 5 && cause !== undefined; depth++) {
-    causes.push(`caused by ${isError(cause) ? String(cause.stack ?? cause) : text(cause)}`);
-    cause = isError(cause) ? cause.cause : undefined;
-  }
-  return causes.join('\n');
+/** How far causes of causes are told. */
+const DEEPEST = 5;
+
+/** Its stack, that of its cause, and of the errors that it gathers itself. */
+function stackOf(error: Error, depth = 0): string {
+  const own = typeof error.stack === 'string' ? error.stack : String(error);
+  if (depth === DEEPEST) return own;
+  const told = (value: unknown) => (isError(value) ? stackOf(value, depth + 1) : text(value));
+  const cause = error.cause === undefined ? [] : [`caused by ${told(error.cause)}`];
+  const gathered = depth === 0 && error instanceof AggregateError ? error.errors : [];
+  return [own, ...cause, ...gathered.map((each, i) => `error ${i + 1} of ${gathered.length}: ${told(each)}`)].join(
+    '\n',
+  );
 }

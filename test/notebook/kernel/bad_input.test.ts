@@ -34,15 +34,15 @@ describe('what is thrown', () => {
     ['throw Object.create(null)', /null prototype/],
     ['throw new Proxy({}, { get() { throw new Error("trap"); } })', /./],
     ["throw Object.defineProperty(new Error('x'), 'message', { get() { throw new Error('y'); } })", /./],
-    ["throw Object.assign(new Error('odd'), { stack: 12 })", /odd/],
-    ["throw new AggregateError([new Error('one'), new TypeError('two')], 'both')", /both[\s\S]*one[\s\S]*two/],
-    ["await Promise.reject(new Error('rejected'))", /rejected/],
+    ["throw Object.assign(new Error('odd'), { stack: 12 })", /Error: odd/],
+    [
+      "throw new AggregateError([new Error('one'), new TypeError('two')], 'both')",
+      /AggregateError: both[\s\S]*Error: one[\s\S]*TypeError: two/,
+    ],
+    ["await Promise.reject(new Error('rejected'))", /Error: rejected/],
     ['const deep = (): number => deep() + 1; deep()', /RangeError.*call stack/],
     ['const looped: { own?: unknown } = {}; looped.own = looped; throw looped', /Circular/],
-    [
-      "throw new (class Custom extends Error { override name = 'Custom'; extra = 'told'; })('mine')",
-      /Custom[\s\S]*mine[\s\S]*told/,
-    ],
+    ["throw new (class Custom extends Error { override name = 'Custom'; })('mine')", /Custom: mine/],
   ] as const)('%s: is told', async ([code, told], { kernel }) => {
     const { reply, traceback } = await kernel.execute(code);
     expect(reply).toMatchObject({ status: 'error', ename: expect.any(String), evalue: expect.any(String) });

@@ -271,9 +271,8 @@ describe('type checking', () => {
 describe('the prelude', () => {
   test('lets a first cell open a model, step and draw', async ({ startKernel }) => {
     const kernel = await startKernel();
-    const backend = process.env.LAYERSCOPE_BACKEND === 'reference' ? 'reference' : 'webgpu';
     const { reply, traceback, result } = await kernel.execute(`
-      const model = await openModel('fixtures/lily-4m-f16.gguf', { backend: '${backend}' });
+      const model = await openModel('fixtures/lily-4m-f16.gguf');
       const run = await model.start('Lily gave the ball to Tom. Tom thanked').toEnd();
       charts.attention(run, { layer: 3, head: 0 })`);
     expect(traceback).toBe('');

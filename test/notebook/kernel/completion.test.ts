@@ -75,6 +75,8 @@ describe('inspection', () => {
   test('within the brackets of a call gives what is called', async ({ kernel }) => {
     expect(textOf(await inspect(kernel, 'openModel(|)'))).toMatch(/openModel\(/);
     expect(textOf(await inspect(kernel, 'charts.attention(run, { |'))).toMatch(/attention\(/);
+    expect(textOf(await inspect(kernel, 'charts.attention(Number(1), |)'))).toMatch(/attention\(/);
+    expect(await inspect(kernel, 'charts.attention(1)\n|')).toMatchObject({ found: false });
   });
 
   test("gives a cell's own docstring, and the type of a variable", async ({ kernel }) => {

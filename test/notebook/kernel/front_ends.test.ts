@@ -4,7 +4,6 @@ import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'no
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { have } from '../../skip.ts';
 import { ROOT, writeKernelspec } from '../jupyter.ts';
 import { haveJupyter } from './with_kernel.ts';
 
@@ -142,9 +141,9 @@ describe('nbclient', () => {
 
 test('nbconvert executes a notebook and makes a page of it, with the chart', async (context) => {
   const python = haveJupyter(context);
-  const backend = have(context, process.env.LAYERSCOPE_BACKEND ?? 'webgpu', 'a backend');
+  const model = JSON.stringify(join(ROOT, 'fixtures/lily-4m-f16.gguf')); // nbconvert runs cells in the notebook's folder
   const path = writeNotebook('page.ipynb', [
-    `const model = await openModel('fixtures/lily-4m-f16.gguf', { backend: '${backend}' });`,
+    `const model = await openModel(${model});`,
     "const run = await model.start('Lily gave the ball to Tom.').toEnd();\ncharts.attention(run, { layer: 3, head: 0 })",
   ]);
   const { code, stderr } = await jupyter(python, [

@@ -6,8 +6,6 @@ import { describe, expect, onTestFinished } from 'vitest';
 import { type Exchange, type Kernel, prints } from '../jupyter.ts';
 import { test } from './with_kernel.ts';
 
-const backend = process.env.LAYERSCOPE_BACKEND === 'reference' ? 'reference' : 'webgpu';
-
 /** The two ways of front ends: a message on control, and Ctrl-C's signal to the process group. */
 const WAYS: Readonly<Record<string, (kernel: Kernel) => Promise<unknown>>> = {
   message: async (kernel) => (await kernel.send('interrupt_request', {}, 'control')).replied(),
@@ -42,7 +40,7 @@ describe.each(Object.keys(WAYS))('by %s', (way) => {
   test.for(Object.keys(LOOPS))('stops %s; variables and device go on', async (loop, { kernel }) => {
     const { reply: opened } = await kernel.execute(`
       var kept = { count: 7 };
-      var model = await openModel('fixtures/lily-4m-f16.gguf', { backend: '${backend}' });
+      var model = await openModel('fixtures/lily-4m-f16.gguf');
       var run = model.start('Lily gave the ball to Tom.');`);
     expect(opened).toMatchObject({ status: 'ok' });
     const cell = await caughtIn(kernel, LOOPS[loop] ?? '');
