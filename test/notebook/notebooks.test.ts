@@ -14,6 +14,7 @@ import { findChromium } from '../../src/node/host.ts';
 import type { Notebook, SavedOutput } from '../../src/notebook/ipynb/notebook.ts';
 import { parseNotebook } from '../../src/notebook/ipynb/read.ts';
 import { layerscope } from '../cli/layerscope.ts';
+import { noAdapter } from '../engine/models.ts';
 import { have } from '../skip.ts';
 
 const root = fileURLToPath(new URL('../../', import.meta.url));
@@ -21,6 +22,7 @@ const names = readdirSync(join(root, 'notebooks')).filter((name) => name.endsWit
 const folder = mkdtempSync(join(tmpdir(), 'layerscope-notebooks-'));
 afterAll(() => rmSync(folder, { recursive: true }));
 
+const env = { LAYERSCOPE_BACKEND: noAdapter ? 'reference' : 'webgpu' };
 const isCompiled = existsSync(join(root, 'dist/notebook/index.js')) || undefined;
 
 function read(path: string): Notebook {
@@ -56,7 +58,8 @@ describe.each(names)('%s', (name) => {
   let ran: Awaited<ReturnType<typeof layerscope>> | undefined;
 
   beforeAll(async () => {
-    if (isCompiled) ran = await layerscope(['run', join(root, 'notebooks', name), '--out', out, '--html', html]);
+    if (isCompiled)
+      ran = await layerscope(['run', join(root, 'notebooks', name), '--out', out, '--html', html], { env });
   }, 300_000);
 
   test('runs from end to end', (context) => {
