@@ -103,6 +103,16 @@ export class Model {
     return this.#names;
   }
 
+  /** `Model lily.gguf: 6 layers, 111 steps, on webgpu` */
+  toString(): string {
+    const { name, config, steps, backend } = this;
+    return `Model ${name}: ${config.nLayer} layers, ${steps.length} steps, on ${backend.name}`;
+  }
+
+  [Symbol.for('nodejs.util.inspect.custom')](): string {
+    return this.toString();
+  }
+
   /** The file's name as it was opened. */
   get name(): string {
     return this.#parts.gguf.source.name;

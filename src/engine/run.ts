@@ -118,6 +118,16 @@ export class Run {
     return this.#trace;
   }
 
+  /** `Run of lily.gguf: 10 tokens, next is l_out-3` */
+  toString(): string {
+    const { next, model, tokens } = this;
+    return `Run of ${model.name}: ${tokens.length} tokens, ${next ? `next is ${next.name}` : 'all run'}`;
+  }
+
+  [Symbol.for('nodejs.util.inspect.custom')](): string {
+    return this.toString();
+  }
+
   /** Runs one step. */
   step(options?: Watch): Promise<Run> {
     const watched = this.#watched(options);

@@ -8,7 +8,15 @@ import type { Watch } from '../platform.ts';
 import { ArrowTraceWriter, arrowBytes } from '../trace/arrow_writer.ts';
 import type { Statistics } from '../trace/statistics.ts';
 import type { Tensor } from '../trace/tensor.ts';
-import { type EndRecord, type Manifest, type PassChoice, RowTrace, type Trace, type TraceRow } from '../trace/trace.ts';
+import {
+  type EndRecord,
+  type Manifest,
+  type PassChoice,
+  RowTrace,
+  type Trace,
+  type TraceRow,
+  traceText,
+} from '../trace/trace.ts';
 import type { Observed, PassState, Session } from './backend.ts';
 import type { Origin } from './model.ts';
 import type { Run } from './run.ts';
@@ -56,6 +64,14 @@ export class RunTrace implements Trace {
 
   get entries(): readonly TraceRow[] {
     return this.#rows;
+  }
+
+  toString(): string {
+    return traceText(this);
+  }
+
+  [Symbol.for('nodejs.util.inspect.custom')](): string {
+    return this.toString();
   }
 
   select(globs: string | readonly string[]): readonly TraceRow[] {

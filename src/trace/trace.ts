@@ -78,6 +78,12 @@ export interface Trace {
   tensor(name: string, options?: { readonly pass?: number | 'last' }): Promise<Tensor>;
 }
 
+/** `Trace: 111 tensors, embd to result_output` */
+export function traceText({ entries }: Trace): string {
+  const [first, last] = [entries[0], entries.at(-1)];
+  return `Trace: ${entries.length} tensors${first && last ? `, ${first.name} to ${last.name}` : ''}`;
+}
+
 export interface TraceParts {
   readonly manifest: Manifest;
   readonly end?: EndRecord | null;
@@ -109,6 +115,14 @@ export class RowTrace implements Trace {
 
   get entries(): readonly TraceRow[] {
     return this.#parts.entries;
+  }
+
+  toString(): string {
+    return traceText(this);
+  }
+
+  [Symbol.for('nodejs.util.inspect.custom')](): string {
+    return this.toString();
   }
 
   get names(): readonly string[] {

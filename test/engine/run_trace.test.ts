@@ -1,6 +1,7 @@
 import { mkdtempSync, readdirSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { inspect } from 'node:util';
 import { afterAll, describe, expect, it } from 'vitest';
 import { openModelFrom } from '../../src/engine/model.ts';
 import { bytesSource, joinBytes } from '../../src/gguf/bytes.ts';
@@ -64,5 +65,16 @@ describe.each(backends)('writeArrow on %s', (backend) => {
     const run = await (await openRandom(backend)).start([1, 40]).toEnd();
     await expect(run.trace.writeArrow(join(folder, 'missing', 'x.arrow'))).rejects.toThrow('there is no such folder');
     expect(readdirSync(folder).filter((name) => name.includes('partial'))).toEqual([]);
+  });
+});
+
+describe.each(backends)('printed on %s', (backend) => {
+  it('a model, a run and its trace say in a line what they are', async () => {
+    const model = await openRandom(backend);
+    const run = await model.start([1, 40, 77]).to('l_out-0');
+    expect(inspect(model)).toMatch(new RegExp(`^Model .+: 3 layers, \\d+ steps, on ${backend}$`));
+    expect(inspect(run)).toBe(`Run of ${model.name}: 3 tokens, next is attn_norm-1`);
+    expect(inspect(await run.toEnd())).toContain('3 tokens, all run');
+    expect(inspect(run.trace)).toBe(`Trace: ${model.steps.length} tensors, embd to result_output`);
   });
 });

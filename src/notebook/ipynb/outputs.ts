@@ -39,7 +39,7 @@ export class CellCollector {
 
   /** What the cell shows now. */
   get outputs(): readonly SavedOutput[] {
-    return this.#collected.map(({ shown }) => shown).filter((output) => !isEmptyDisplay(output));
+    return joined(this.#collected.map(({ shown }) => shown).filter((output) => !isEmptyDisplay(output)));
   }
 
   readonly take = (output: CellOutput): void => {
@@ -53,7 +53,7 @@ export class CellCollector {
         return;
       case 'stream':
         this.#beforeNext();
-        if (!this.#joins(output.name, output.text)) this.#add({ ...output });
+        this.#add({ ...output });
         return;
       case 'display_data': {
         this.#beforeNext();
@@ -90,18 +90,6 @@ export class CellCollector {
     return collected;
   }
 
-  /** Text joins its stream's last text where only the other stream came between: which came first there is chance. */
-  #joins(name: 'stdout' | 'stderr', text: string): boolean {
-    for (const collected of this.#collected.toReversed()) {
-      const { shown } = collected;
-      if (shown.type !== 'stream') return false;
-      if (shown.name !== name) continue;
-      collected.shown = { ...shown, text: shown.text + text };
-      return true;
-    }
-    return false;
-  }
-
   #update(output: UpdateOutput): void {
     for (const display of this.#displays.get(output.displayId) ?? []) display.shown = displayOf(output);
   }
@@ -109,6 +97,18 @@ export class CellCollector {
 
 function displayOf({ data, metadata }: Shown): SavedDisplay {
   return { type: 'display_data', data, metadata };
+}
+
+/** Text joins what its stream said just before, also where a bar that is gone stood between. */
+function joined(outputs: readonly SavedOutput[]): SavedOutput[] {
+  const kept: SavedOutput[] = [];
+  for (const output of outputs) {
+    const last = kept.at(-1);
+    const isMore = output.type === 'stream' && last?.type === 'stream' && output.name === last.name;
+    if (isMore) kept[kept.length - 1] = { ...last, text: last.text + output.text };
+    else kept.push(output);
+  }
+  return kept;
 }
 
 function isEmptyDisplay(output: SavedOutput): boolean {

@@ -21,14 +21,20 @@ function kept(...outputs: readonly CellOutput[]) {
 }
 
 describe('text', () => {
-  test('of one stream joins, across text of the other, and not across a display', () => {
-    const streams = [printed('a'), printed('x', 'stderr'), printed('b\n'), printed('y', 'stderr')];
-    expect(kept(...streams, displayed(plainText('chart')), printed('c'))).toEqual([
+  test('of one stream joins, and keeps its place among displays and the other stream', () => {
+    const streams = [printed('a'), printed('b\n'), printed('x', 'stderr'), printed('c'), printed('d')];
+    expect(kept(...streams, displayed(plainText('chart')), printed('e'))).toEqual([
       printed('ab\n'),
-      printed('xy', 'stderr'),
+      printed('x', 'stderr'),
+      printed('cd'),
       { type: 'display_data', data: plainText('chart'), metadata: {} },
-      printed('c'),
+      printed('e'),
     ]);
+  });
+
+  test('joins where a bar stood that is gone', () => {
+    const bar = [displayed(plainText('50 %'), 'bar'), printed('b'), update('bar', '')];
+    expect(kept(printed('a'), ...bar, printed('c'))).toEqual([printed('abc')]);
   });
 });
 

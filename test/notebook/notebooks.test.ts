@@ -1,0 +1,105 @@
+/**
+ * The notebooks in notebooks/, executed by the command line as a reader would. What is committed is what running them gives;
+ * numbers are left out of that comparison, since their last digits are the adapter's. To renew the committed outputs:
+ *
+ *   for n in notebooks/*.ipynb; do npx layerscope run "$n" --out "$n"; done
+ */
+import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { fileURLToPath, pathToFileURL } from 'node:url';
+import { chromium } from 'playwright-core';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { findChromium } from '../../src/node/host.ts';
+import type { Notebook, SavedOutput } from '../../src/notebook/ipynb/notebook.ts';
+import { parseNotebook } from '../../src/notebook/ipynb/read.ts';
+import { layerscope } from '../cli/layerscope.ts';
+import { noAdapter } from '../engine/models.ts';
+import { have } from '../skip.ts';
+
+const root = fileURLToPath(new URL('../../', import.meta.url));
+const names = readdirSync(join(root, 'notebooks')).filter((name) => name.endsWith('.ipynb'));
+const folder = mkdtempSync(join(tmpdir(), 'layerscope-notebooks-'));
+afterAll(() => rmSync(folder, { recursive: true }));
+
+const env = { LAYERSCOPE_BACKEND: noAdapter ? 'reference' : 'webgpu' };
+const isCompiled = existsSync(join(root, 'dist/notebook/index.js')) || undefined;
+
+function read(path: string): Notebook {
+  return parseNotebook(readFileSync(path, 'utf8'), path);
+}
+
+/** Each cell's outputs: their kinds, forms and text, without numbers, the adapter's name and pictures. */
+function outline({ cells }: Notebook) {
+  return cells.flatMap((cell) =>
+    cell.type === 'code' ? [{ source: cell.source, outputs: cell.outputs.map((output) => outlineOf(output)) }] : [],
+  );
+}
+
+const NUMBER = /[-−]?\d+(?:\.\d+)?(?:e[-+]?\d+)?/g;
+
+function outlineOf(output: SavedOutput) {
+  const data = 'data' in output ? output.data : {};
+  const said = output.type === 'stream' ? output.text : String(data['text/plain'] ?? '');
+  const lines = said.split('\n').filter((line) => !/^\s*runs on\b/.test(line));
+  return {
+    type: output.type,
+    forms: Object.keys(data),
+    said: lines
+      .join('\n')
+      .replace(NUMBER, '#')
+      .replace(/[▁▂▃▄▅▆▇█ ]+/g, ' '),
+  };
+}
+
+describe.each(names)('%s', (name) => {
+  const out = join(folder, name);
+  const html = out.replace('.ipynb', '.html');
+  let ran: Awaited<ReturnType<typeof layerscope>> | undefined;
+
+  beforeAll(async () => {
+    if (isCompiled)
+      ran = await layerscope(['run', join(root, 'notebooks', name), '--out', out, '--html', html], { env });
+  }, 300_000);
+
+  test('runs from end to end', (context) => {
+    const { code, stderr } = have(context, ran, 'dist/ is not compiled; npm test does that first');
+    expect([code, stderr]).toEqual([0, '']);
+  });
+
+  test('gives what is committed, up to digits', (context) => {
+    have(context, ran, 'dist/ is not compiled; npm test does that first');
+    expect(outline(read(out))).toEqual(outline(read(join(root, 'notebooks', name))));
+  });
+
+  test('is committed without noise: no path of a machine, no time, no error', () => {
+    const path = join(root, 'notebooks', name);
+    const text = readFileSync(path, 'utf8');
+    const noise = [root, tmpdir(), '"execution": {', '"output_type": "error"'].filter((found) => text.includes(found));
+    expect(noise).toEqual([]);
+    const codeCells = read(path).cells.filter((cell) => cell.type === 'code');
+    expect(codeCells.map(({ executionCount }) => executionCount)).toEqual(codeCells.map((_, i) => i + 1));
+  });
+
+  test('shows every chart in Chromium with the network off', async (context) => {
+    have(context, ran, 'dist/ is not compiled; npm test does that first');
+    const executablePath = have(context, findChromium(), 'no Chromium on this machine');
+    const charts = outline(read(out)).flatMap(({ outputs }) =>
+      outputs.filter(({ forms }) => forms.includes('application/vnd.vegalite.v5+json')),
+    );
+    const browser = await chromium.launch({ executablePath, args: ['--no-sandbox', '--disable-gpu'] });
+    try {
+      const tab = await browser.newContext({ offline: true });
+      const page = await tab.newPage();
+      const heard: string[] = [];
+      page.on('console', (message) => heard.push(message.text()));
+      page.on('pageerror', (error) => heard.push(error.message));
+      await page.goto(pathToFileURL(html).href);
+      await expect.poll(() => page.locator('figure.chart.drawn').count(), { timeout: 30_000 }).toBe(charts.length);
+      expect(heard).toEqual([]);
+      expect(charts.length).toBeGreaterThan(0);
+    } finally {
+      await browser.close();
+    }
+  });
+});
