@@ -45,24 +45,29 @@ type Callback = (...args: unknown[]) => unknown;
 type Timer = (callback: unknown, ...rest: unknown[]) => unknown;
 
 /**
- * Makes timers carry the cell that set them; those of an interrupted cell do nothing. A timer's callback runs as a microtask:
- * there an endless loop can be terminated without harm to Node's timers. `onError` takes what a callback throws.
+ * Makes timers carry the cell that set them. Those of an interrupted cell still come once: others may wait for them, as the
+ * engine does for the device, and would wait for ever. Its intervals end, and its callbacks set no further ones. A timer's
+ * callback runs as a microtask: there an endless loop can be terminated without harm to Node's timers. `onError` takes what a
+ * callback throws.
  */
 export function carryThroughTimers(onError: (error: unknown) => void): void {
   const timers = globalThis as unknown as Record<string, Timer>;
+  let isInCallback = false;
   for (const name of ['setTimeout', 'setInterval', 'setImmediate', 'queueMicrotask']) {
     const original = timers[name] as Timer;
     const carrying: Timer = (callback, ...rest) => {
       if (typeof callback !== 'function') return original(callback, ...rest);
       const cell = current;
+      if (isInCallback && cell?.isInterrupted()) return original(() => {}, ...rest);
       const run = (args: unknown[]) => {
-        const before = current;
-        if (cell?.isInterrupted()) return undefined;
+        if (name === 'setInterval' && cell?.isInterrupted()) return undefined;
+        const before = { current, isInCallback };
         current = cell;
+        isInCallback = true;
         try {
           return (callback as Callback)(...args);
         } finally {
-          current = before;
+          ({ current, isInCallback } = before);
         }
       };
       const isTimer = name !== 'queueMicrotask';

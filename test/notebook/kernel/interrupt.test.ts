@@ -61,12 +61,26 @@ test('a cell that cleans up in finally does so', async ({ kernel }) => {
   await kernel.execute('var cleaned = 0;');
   const cell = await caughtIn(
     kernel,
-    'try { await new Promise((r) => setInterval(() => {}, 10)); } finally { cleaned++; }',
+    'try { while (true) await new Promise((resolve) => setTimeout(resolve, 5)); } finally { cleaned++; }',
   );
   await kernel.interrupt();
   await cell.done();
-  const { result } = await kernel.execute('cleaned');
+  const { result } = await kernel.execute('while (cleaned === 0) await new Promise((r) => setTimeout(r, 5)); cleaned');
   expect(result?.['text/plain']).toBe('1');
+});
+
+test('timers of an interrupted cell do not go on for ever', async ({ kernel }) => {
+  await kernel.execute('var ticks = 0;');
+  const cell = await caughtIn(
+    kernel,
+    'const tick = () => { ticks++; setTimeout(tick, 1); }; tick(); setInterval(tick, 1); await new Promise(() => {});',
+  );
+  await kernel.interrupt();
+  await cell.done();
+  const { result } = await kernel.execute(
+    'const soon = () => new Promise((r) => setTimeout(r, 50)); await soon(); const before = ticks; await soon(); ticks - before',
+  );
+  expect(result?.['text/plain']).toBe('0');
 });
 
 test('nothing is running: an interrupt is answered, and the next cell runs', async ({ kernel }) => {
