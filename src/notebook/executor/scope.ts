@@ -25,6 +25,8 @@ export class Interrupted extends Error {
 }
 
 let current: CellScope | null = null;
+/** Whether a timer's callback runs. */
+let isInCallback = false;
 
 export function currentCell(): CellScope | null {
   return current;
@@ -39,26 +41,30 @@ export function enter(cell: CellScope | null): void {
 /** The same, for what must run even so. */
 export function leaveTo(cell: CellScope | null): void {
   current = cell;
+  isInCallback = false; // also where a callback was terminated
 }
 
 type Callback = (...args: unknown[]) => unknown;
 type Timer = (callback: unknown, ...rest: unknown[]) => unknown;
 
+const isNative = (callback: object): boolean =>
+  /\[native code\]\s*\}$/.test(Function.prototype.toString.call(callback));
+
 /**
  * Makes timers carry the cell that set them. Those of an interrupted cell still come once: others may wait for them, as the
- * engine does for the device, and would wait for ever. Its intervals end, and its callbacks set no further ones. A timer's
+ * engine does for the device, and would wait for ever. Its intervals end, and its callbacks set no further ones, but for
+ * native code: Dawn looks for the device's answers by one that sets the next, and never looks again if that is lost. A timer's
  * callback runs as a microtask: there an endless loop can be terminated without harm to Node's timers. `onError` takes what a
  * callback throws.
  */
 export function carryThroughTimers(onError: (error: unknown) => void): void {
   const timers = globalThis as unknown as Record<string, Timer>;
-  let isInCallback = false;
   for (const name of ['setTimeout', 'setInterval', 'setImmediate', 'queueMicrotask']) {
     const original = timers[name] as Timer;
     const carrying: Timer = (callback, ...rest) => {
       if (typeof callback !== 'function') return original(callback, ...rest);
       const cell = current;
-      if (isInCallback && cell?.isInterrupted()) return original(() => {}, ...rest);
+      if (isInCallback && cell?.isInterrupted() && !isNative(callback)) return original(() => {}, ...rest);
       const run = (args: unknown[]) => {
         if (name === 'setInterval' && cell?.isInterrupted()) return undefined;
         const before = { current, isInCallback };
