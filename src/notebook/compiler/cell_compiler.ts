@@ -246,7 +246,16 @@ export type Completeness = { readonly isComplete: true } | { readonly isComplete
 export function completeness(code: string): Completeness {
   const { isCompleteCode } = require('tslab/dist/converter.js') as typeof import('tslab/dist/converter.js');
   const { completed, indent } = isCompleteCode(code);
-  return completed ? { isComplete: true } : { isComplete: false, indent: indent ?? '' };
+  if (!completed) return { isComplete: false, indent: indent ?? '' };
+  return endsInTemplate(code) ? { isComplete: false, indent: '' } : { isComplete: true };
+}
+
+/** TypeScript's "Unterminated template literal", which tslab takes for a mistake. */
+const UNTERMINATED_TEMPLATE = 1160;
+
+function endsInTemplate(code: string): boolean {
+  const { diagnostics = [] } = ts.transpileModule(code, { reportDiagnostics: true });
+  return diagnostics.some(({ code }) => code === UNTERMINATED_TEMPLATE);
 }
 
 /** Offset of the name of the function in whose arguments `offset` lies; null where it lies in none. */

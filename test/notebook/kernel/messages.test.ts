@@ -200,12 +200,12 @@ fail({ at: 9 });`);
 const tail = (n: number, output = false) => ({ output, raw: true, hist_access_type: 'tail', n });
 
 describe('history', () => {
-  test('gives the last cells, with their values where that is asked', async ({ kernel }) => {
+  test('gives the last cells; values are not kept', async ({ kernel }) => {
     const { reply } = await kernel.execute('6 * 7');
     const { history } = await kernel.request('history_request', tail(1));
     expect(history).toEqual([[expect.any(Number), reply.execution_count, '6 * 7']]);
     const withOutput = await kernel.request('history_request', tail(1, true));
-    expect(withOutput.history).toEqual([[expect.any(Number), reply.execution_count, ['6 * 7', '42']]]);
+    expect(withOutput.history).toEqual([[expect.any(Number), reply.execution_count, ['6 * 7', null]]]);
   });
 
   test('gives a range, and what a pattern finds', async ({ kernel }) => {
@@ -228,7 +228,7 @@ describe('is_complete', () => {
     ['function f() {', 'incomplete'],
     ['const text = `open', 'incomplete'],
     ['[1, 2,', 'incomplete'],
-    ['const = 3', 'invalid'],
+    ['const = 3', 'complete'], // to run it is how its mistake is told
   ] as const)('%j is %s', async ([code, status], { kernel }) => {
     expect(await kernel.request('is_complete_request', { code })).toMatchObject({ status });
   });
