@@ -10,6 +10,7 @@ import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { fileURLToPath } from 'node:url';
 import { findJupyterPython } from '../../src/node/host.ts';
+import { KERNEL_NAME, KERNEL_PROGRAM, kernelspec } from '../../src/notebook/kernelspec.ts';
 
 const at = (path: string): string => fileURLToPath(new URL(path, import.meta.url));
 
@@ -18,9 +19,9 @@ export const ROOT = at('../..');
 
 export const jupyterPython = findJupyterPython();
 
-const KERNEL = at('../../dist/notebook/kernel.js');
-
-if (!existsSync(KERNEL)) throw new Error(`Cannot test the kernel: ${KERNEL} is missing; run "npm run build"`);
+if (!existsSync(KERNEL_PROGRAM)) {
+  throw new Error(`Cannot test the kernel: ${KERNEL_PROGRAM} is missing; run "npm run build"`);
+}
 
 /** Milliseconds to wait for anything; a test has 60 s. */
 const PATIENCE = 50_000;
@@ -181,21 +182,12 @@ export interface StartOptions {
   /** Where cells run. */
   readonly cwd?: string;
   readonly env?: Readonly<Record<string, string>>;
-  /** A folder of kernelspecs, of which `layerscope` is started. */
-  readonly kernels?: string;
 }
 
-/** Writes a kernelspec as `layerscope kernel install` does and gives the folder of kernelspecs. */
-export function writeKernelspec(folder: string): string {
-  mkdirSync(join(folder, 'layerscope'), { recursive: true });
-  const spec = {
-    argv: [process.execPath, KERNEL, '{connection_file}'],
-    display_name: 'TypeScript (Layerscope)',
-    language: 'typescript',
-    interrupt_mode: 'message',
-    metadata: { debugger: false },
-  };
-  writeFileSync(join(folder, 'layerscope/kernel.json'), JSON.stringify(spec));
+/** Writes our kernelspec and gives the folder of kernelspecs. */
+function writeKernelspec(folder: string): string {
+  mkdirSync(join(folder, KERNEL_NAME), { recursive: true });
+  writeFileSync(join(folder, KERNEL_NAME, 'kernel.json'), JSON.stringify(kernelspec()));
   return folder;
 }
 
@@ -228,11 +220,11 @@ export class Kernel {
   }
 
   /** Resolves when the kernel answers and its iopub is heard. */
-  async start({ cwd = ROOT, kernels = writeKernelspec(this.#folder) }: StartOptions): Promise<void> {
+  async start({ cwd = ROOT }: StartOptions): Promise<void> {
     const log = join(this.#folder, 'kernel.log');
     const { pid, key } = await this.#command<{ pid: number; key: string }>('start', {
-      kernels,
-      name: 'layerscope',
+      kernels: writeKernelspec(this.#folder),
+      name: KERNEL_NAME,
       cwd,
       log,
     });

@@ -1,17 +1,19 @@
 /** Jupyter's own programs find the kernel and run notebooks in it: kernelspec, run, nbclient and nbconvert. */
 import { spawn } from 'node:child_process';
-import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { ROOT, writeKernelspec } from '../jupyter.ts';
+import { layerscope } from '../../cli/layerscope.ts';
+import { ROOT } from '../jupyter.ts';
 import { haveJupyter } from './with_kernel.ts';
 
 let folder: string;
 
-beforeAll(() => {
+beforeAll(async () => {
   folder = mkdtempSync(join(tmpdir(), 'layerscope-front-end-'));
-  writeKernelspec(join(folder, 'kernels'));
+  const { code, stderr } = await layerscope(['kernel', 'install', '--prefix', folder]);
+  expect(code, stderr).toBe(0);
 });
 afterAll(() => rmSync(folder, { recursive: true }));
 
@@ -21,7 +23,12 @@ function jupyter(
   args: readonly string[],
   input = '',
 ): Promise<{ code: number; stdout: string; stderr: string }> {
-  const env = { ...process.env, JUPYTER_PATH: folder, JUPYTER_CONFIG_DIR: folder, JUPYTER_DATA_DIR: folder };
+  const env = {
+    ...process.env,
+    JUPYTER_PATH: join(folder, 'share/jupyter'),
+    JUPYTER_CONFIG_DIR: folder,
+    JUPYTER_DATA_DIR: folder,
+  };
   return new Promise((resolve, reject) => {
     const child = spawn(python, args, { cwd: ROOT, env });
     let stdout = '';
@@ -64,14 +71,16 @@ function writeNotebook(name: string, cells: readonly string[]): string {
   return path;
 }
 
-test('jupyter kernelspec list shows the kernel', async (context) => {
+test('jupyter kernelspec list shows the kernel that layerscope kernel install wrote, with its icons', async (context) => {
   const python = haveJupyter(context);
   const { stdout, stderr } = await jupyter(python, ['-m', 'jupyter_client.kernelspecapp', 'list', '--json']);
   const { kernelspecs } = JSON.parse(stdout || `{"error": ${JSON.stringify(stderr)}}`);
   expect(kernelspecs.layerscope).toMatchObject({
-    resource_dir: join(folder, 'kernels/layerscope'),
+    resource_dir: join(folder, 'share/jupyter/kernels/layerscope'),
     spec: { display_name: 'TypeScript (Layerscope)', language: 'typescript', interrupt_mode: 'message' },
   });
+  const { resource_dir } = kernelspecs.layerscope;
+  expect(readdirSync(resource_dir).sort()).toEqual(['kernel.json', 'logo-32x32.png', 'logo-64x64.png', 'logo-svg.svg']);
 });
 
 test('jupyter run runs code from a pipe and prints what it printed', async (context) => {
