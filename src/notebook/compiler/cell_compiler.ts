@@ -202,7 +202,11 @@ export class CellCompiler {
     const text = (parts: readonly { text: string }[] | undefined) => (parts ?? []).map((part) => part.text).join('');
     const tags = (info.tags ?? []).map((tag) => `*@${tag.name}* ${text(tag.text)}`.trim());
     const documentation = [text(info.documentation), ...tags].filter(Boolean).join('\n\n');
-    return { signature: text(info.displayParts), documentation };
+    // That a name came by an import, as the prelude's all do, says nothing of what it is.
+    const signature = text(info.displayParts)
+      .replace(/^\(alias\) /, '')
+      .replace(/\nimport [^\n]*$/, '');
+    return { signature, documentation };
   }
 
   close(): void {
