@@ -4,13 +4,17 @@
  */
 import { createRequire } from 'node:module';
 import { dirname, join, parse } from 'node:path';
+import remapping, { type SourceMapInput } from '@jridgewell/remapping';
+import MagicString from 'magic-string';
 import type { Converter } from 'tslab/dist/converter.js';
 import type TypeScript from 'typescript';
 import { NotebookError } from '../../errors.ts';
 import { type CommonJs, commonJs } from './common_js.ts';
 import { exportedNames } from './exported_names.ts';
-import { CELL_FILE, callTslab, type TslabHooks, typescript as ts } from './typescript.ts';
-import { isUnnameable, withTypes } from './unnameable.ts';
+import { forgotten, withoutMadeAgain } from './forgotten.ts';
+import { asCell, type Refusal } from './module_syntax.ts';
+import { CELL_FILE, callTslab, parseCell, type TslabHooks, typescript as ts } from './typescript.ts';
+import { type Insertion, isUnnameable, missingTypes } from './unnameable.ts';
 import { Watches } from './watches.ts';
 
 const require = createRequire(import.meta.url);
@@ -40,8 +44,8 @@ export interface CellDiagnostic {
   readonly length: number;
   /** That line. */
   readonly text: string;
-  /** As in TS2322. */
-  readonly code: number;
+  /** As in TS2322; null where it is not TypeScript that objects. */
+  readonly code: number | null;
   readonly message: string;
 }
 
@@ -77,11 +81,14 @@ export interface CompilerOptions {
 /** tslab puts this line before a cell, which makes it a module. */
 const PREFIX = 'export {};\n';
 
+/** How often types are put at declarations that lack them: those may show others that do. */
+const TYPING_ROUNDS = 4;
+
 export class CellCompiler {
   readonly #options: CompilerOptions;
   readonly #watches = new Watches();
   readonly #hooks: TslabHooks;
-  readonly #converter: Converter;
+  #converter: Converter;
   /** What all cells so far declare. */
   #declarations = '';
   #diagnostics: readonly TypeScript.Diagnostic[] = [];
@@ -91,9 +98,7 @@ export class CellCompiler {
   constructor(options: CompilerOptions) {
     this.#options = options;
     this.#hooks = this.#hooksFor(options);
-    this.#converter = callTslab(this.#hooks, ({ createConverter }) =>
-      createConverter({ isJS: false, isBrowser: false }),
-    );
+    this.#converter = this.#newConverter();
   }
 
   /** The cell that runs before all others: it imports the prelude's names. */
@@ -107,35 +112,65 @@ export class CellCompiler {
     );
   }
 
-  /** Compiles a cell after those that were kept. Nothing is kept of it until `keep`. */
+  /**
+   * Compiles a cell after those that were kept. Nothing is kept of it until `keep`. Throws where TypeScript itself fails; it
+   * begins anew then, and the next cell compiles.
+   */
   compile(code: string): Compilation {
-    callTslab(this.#hooks, () => this.#watches.report(code, this.#options.cwd));
-    const compilation = this.#compile(code);
-    const { diagnostics } = compilation;
-    if (!diagnostics?.every(({ file, code: number }) => file === null && isUnnameable(number))) return compilation;
-    const offsets = this.#diagnostics.map(({ start = 0 }) => start - PREFIX.length);
-    const typed = withTypes(code, offsets);
-    return typed === null ? compilation : this.#compile(typed);
+    return this.#call(() => {
+      // Of a cell that is no TypeScript at all, the rest that could be said would mislead.
+      const wrong = parseCell(code).parseDiagnostics.map(({ start, length, code: number, messageText }) => ({
+        ...{ file: null, code: number, message: ts.flattenDiagnosticMessageText(messageText, '\n') },
+        ...placeIn(code, start ?? 0, length ?? 0),
+      }));
+      if (wrong.length > 0) return { cell: null, diagnostics: wrong };
+      const { code: text, refusals } = asCell(code);
+      if (refusals.length > 0) {
+        return { cell: null, diagnostics: refusals.map((refusal) => refused(refusal, code)) };
+      }
+      this.#watches.report(code, this.#options.cwd);
+      return this.#typed(text);
+    });
   }
 
-  #compile(code: string): Compilation {
+  /** Compiles a cell in which declarations get a type whose own cannot be written. */
+  #typed(code: string): Compilation {
+    let types: readonly Insertion[] = [];
+    for (let round = 0; ; round++) {
+      const { cell, diagnostics, offsets } = this.#compile(code, types);
+      if (cell) return { cell, diagnostics: null };
+      const others = diagnostics.filter(({ file, code: number }) => file !== null || !isUnnameable(number ?? 0));
+      const more = others.length > 0 || round === TYPING_ROUNDS ? null : missingTypes(code, offsets);
+      if (!more) return { cell: null, diagnostics: others.length > 0 ? others : diagnostics };
+      types = [...types, ...more].sort((a, b) => a.at - b.at);
+    }
+  }
+
+  /** Compiles a cell with `types` put in; places are those of the cell without. */
+  #compile(code: string, types: readonly Insertion[]): Compilation & { readonly offsets: readonly number[] } {
     this.#files = [];
     this.#diagnostics = [];
     this.#last = null;
-    const { output, declOutput, lastExpressionVar } = callTslab(this.#hooks, () =>
-      this.#converter.convert(this.#declarations, code),
-    );
-    const diagnostics = this.#diagnostics.flatMap((each) =>
-      each.file ? [this.#diagnostic(each, each.file, code)] : [],
-    );
-    if (diagnostics.length > 0) return { cell: null, diagnostics };
+    const typed = new MagicString(PREFIX + code);
+    for (const { at, text } of types) typed.appendLeft(PREFIX.length + at, text);
+    const earlier = withoutMadeAgain(this.#declarations, code);
+    const text = typed.toString().slice(PREFIX.length);
+    const { output, declOutput, lastExpressionVar } = this.#converter.convert(earlier, text);
+    const places = this.#diagnostics.flatMap((each) => (each.file ? [this.#place(each, each.file, code, types)] : []));
+    if (places.length > 0) {
+      const diagnostics = places.map(({ diagnostic }) => diagnostic);
+      return { cell: null, diagnostics, offsets: places.map(({ offset }) => offset) };
+    }
     const { code: javascript, map, imports } = this.#last ?? { code: output ?? '', map: '', imports: [] };
-    const declarations = declOutput ?? '';
-    const result = lastExpressionVar ?? null;
-    return {
-      cell: { code: javascript, map, imports, result, files: this.#files, declarations },
-      diagnostics: null,
+    const cell = {
+      code: javascript,
+      map: types.length === 0 ? map : mapThrough(map, typed),
+      imports,
+      result: lastExpressionVar ?? null,
+      files: this.#files,
+      declarations: (declOutput ?? '') + forgotten(earlier, code),
     };
+    return { cell, diagnostics: null, offsets: [] };
   }
 
   /** Later cells see what this one declares. */
@@ -149,8 +184,8 @@ export class CellCompiler {
   }
 
   complete(code: string, offset: number): Completions {
-    const { start, end, candidates, original } = callTslab(this.#hooks, () =>
-      this.#converter.complete(this.#declarations, code, offset),
+    const { start, end, candidates, original } = this.#call((converter) =>
+      converter.complete(this.#declarations, asCell(code).code, offset),
     );
     const kinds = new Map(original?.entries.map(({ name, kind }) => [name, `${kind}`]));
     const matches = candidates.map((text) => ({ text, kind: kinds.get(text) ?? '' }));
@@ -160,18 +195,38 @@ export class CellCompiler {
   /** What stands at an offset, or the function whose arguments do; null where nothing is known. */
   inspect(code: string, offset: number): Inspection | null {
     const at = (position: number) =>
-      callTslab(this.#hooks, () => this.#converter.inspect(this.#declarations, code, position));
+      this.#call((converter) => converter.inspect(this.#declarations, asCell(code).code, position));
     const callee = calleeBefore(code, offset);
     const info = at(offset) ?? (callee === null ? undefined : at(callee));
     if (!info) return null;
     const text = (parts: readonly { text: string }[] | undefined) => (parts ?? []).map((part) => part.text).join('');
     const tags = (info.tags ?? []).map((tag) => `*@${tag.name}* ${text(tag.text)}`.trim());
     const documentation = [text(info.documentation), ...tags].filter(Boolean).join('\n\n');
-    return { signature: text(info.displayParts), documentation };
+    // That a name came by an import, as the prelude's all do, says nothing of what it is.
+    const signature = text(info.displayParts)
+      .replace(/^\(alias\) /, '')
+      .replace(/\nimport [^\n]*$/, '');
+    return { signature, documentation };
   }
 
   close(): void {
     callTslab(this.#hooks, () => this.#converter.close());
+  }
+
+  /** Has tslab do something. Where TypeScript fails within, its program cannot be used again: another takes its place. */
+  #call<T>(work: (converter: Converter) => T): T {
+    return callTslab(this.#hooks, () => {
+      try {
+        return work(this.#converter);
+      } catch (error) {
+        this.#converter = this.#newConverter();
+        throw error;
+      }
+    });
+  }
+
+  #newConverter(): Converter {
+    return callTslab(this.#hooks, ({ createConverter }) => createConverter({ isJS: false, isBrowser: false }));
   }
 
   #hooksFor({ cwd, strict, modules }: CompilerOptions): TslabHooks {
@@ -209,28 +264,47 @@ export class CellCompiler {
     };
   }
 
-  #diagnostic(
+  /** What TypeScript objects to, and its offset in the cell. */
+  #place(
     { start = 0, length = 0, code, messageText }: TypeScript.Diagnostic,
-    file: TypeScript.SourceFile,
+    { fileName, text }: TypeScript.SourceFile,
     cell: string,
-  ): CellDiagnostic {
-    const isCell = file.fileName === join(this.#options.cwd, CELL_FILE).replaceAll('\\', '/');
-    const source = isCell ? cell : file.text;
+    types: readonly Insertion[],
+  ): { readonly diagnostic: CellDiagnostic; readonly offset: number } {
+    const message = ts.flattenDiagnosticMessageText(messageText, '\n');
+    const isCell = fileName === join(this.#options.cwd, CELL_FILE).replaceAll('\\', '/');
+    if (!isCell)
+      return { diagnostic: { file: fileName, code, message, ...placeIn(text, start, length) }, offset: start };
     // tslab adds a list of exports after the cell; what is wrong there is so because of its last line.
-    const from = isCell ? Math.min(Math.max(0, start - PREFIX.length), cell.length) : start;
-    const before = source.slice(0, from).split('\n');
-    const column = (before.at(-1) ?? '').length;
-    const text = source.split('\n')[before.length - 1] ?? '';
-    return {
-      file: isCell ? null : file.fileName,
-      line: before.length,
-      column: column + 1,
-      length: Math.max(1, Math.min(length, text.length - column)),
-      text,
-      code,
-      message: ts.flattenDiagnosticMessageText(messageText, '\n'),
-    };
+    const offset = Math.min(Math.max(0, offsetWithout(types, start - PREFIX.length)), cell.length);
+    return { diagnostic: { file: null, code, message, ...placeIn(cell, offset, length) }, offset };
   }
+}
+
+/** Line and column of an offset, and that line. */
+function placeIn(source: string, offset: number, length: number) {
+  const before = source.slice(0, offset).split('\n');
+  const column = (before.at(-1) ?? '').length;
+  const text = (source.split('\n')[before.length - 1] ?? '').replace(/\r$/, '');
+  const marked = Math.max(1, Math.min(length, text.length - column));
+  return { line: before.length, column: column + 1, length: marked, text };
+}
+
+function refused({ start, end, message }: Refusal, code: string): CellDiagnostic {
+  return { file: null, code: null, message, ...placeIn(code, start, end - start) };
+}
+
+/** Where an offset in a cell with insertions lies in the cell without. */
+function offsetWithout(insertions: readonly Insertion[], offset: number): number {
+  let shift = 0;
+  for (const { at, text } of insertions) if (at + shift < offset) shift += Math.min(text.length, offset - at - shift);
+  return offset - shift;
+}
+
+/** A source map of what was made of `typed`, as one of what `typed` was made of. */
+function mapThrough(map: string, typed: MagicString): string {
+  const maps = [JSON.parse(map), typed.generateMap({ hires: 'boundary', source: CELL_FILE })] as SourceMapInput[];
+  return JSON.stringify(remapping(maps, () => null));
 }
 
 /** The declaration file of a package of types. */
@@ -262,7 +336,7 @@ function endsInTemplate(code: string): boolean {
 function calleeBefore(code: string, offset: number): number | null {
   // Without what follows, the calls around the cursor are those that are not closed, and they reach to the end.
   const before = code.slice(0, offset).trimEnd();
-  const file = ts.createSourceFile('cell.ts', before, ts.ScriptTarget.ES2022, true);
+  const file = parseCell(before);
   let found: number | null = null;
   const visit = (node: TypeScript.Node): void => {
     if (node.end < before.length) return;

@@ -4,7 +4,7 @@
  *
  * - `await x`, `for await` and `catch` pass through `__cell`, so that a loop of awaits can be interrupted and output knows its
  *   cell.
- * - `import(x)` passes through `__cell`, so that it resolves from the cell's folder and finds local .ts files.
+ * - `import(x)` and `import.meta` pass through `__cell`, so that they go by the cell's folder and find local .ts files.
  * - A variable that is declared with `let` or `var` lives in `exports` alone, so that functions of one cell see what a later
  *   cell assigns.
  * - Names that are imported can be declared again by a later cell: they are set, not defined.
@@ -73,7 +73,7 @@ function importsInto(imports: string[]): Transformer {
 
 /**
  * `await x` becomes `__cell.resume(__cell.current, await x)`, `for await (… of x)` goes over `__cell.each(x)`, `import(x)`
- * becomes `__cell.import(x)`, and what is caught passes `__cell.caught(__cell.current)`: an await that fails resumes nowhere else.
+ * becomes `__cell.import(x)`, `import.meta` `__cell.meta`, and what is caught passes `__cell.caught(__cell.current)`: an await that fails resumes nowhere else.
  */
 const guarded: Transformer = (context) => (file) => {
   const { factory } = context;
@@ -95,6 +95,7 @@ const guarded: Transformer = (context) => (file) => {
     if (ts.isCallExpression(inner) && inner.expression.kind === ts.SyntaxKind.ImportKeyword) {
       return ts.setTextRange(call('import', [...inner.arguments]), node);
     }
+    if (ts.isMetaProperty(inner) && inner.keywordToken === ts.SyntaxKind.ImportKeyword) return member('meta');
     return inner;
   };
   return ts.visitNode(file, visit) as TypeScript.SourceFile;
@@ -109,7 +110,9 @@ function withSharedVariables(javascript: string): MagicString {
   const exported = new Set(list.exportClause.elements.map(({ name }) => name.text));
   for (const statement of file.statements) {
     if (!isAssignable(statement)) continue;
-    const names = statement.declarationList.declarations.flatMap(({ name }) => boundNames(name));
+    const names = statement.declarationList.declarations
+      .flatMap(({ name }) => boundNames(name))
+      .map(({ text }) => text);
     if (!names.every((name) => exported.has(name))) continue;
     for (const name of names) exported.delete(name);
     text.appendLeft(statement.getStart(file), 'export ');
@@ -139,8 +142,9 @@ function isAssignable(statement: TypeScript.Statement): statement is TypeScript.
   );
 }
 
-function boundNames(name: TypeScript.BindingName): string[] {
-  if (ts.isIdentifier(name)) return [name.text];
+/** The identifiers that a variable's name, or the pattern in its place, declares. */
+export function boundNames(name: TypeScript.BindingName): TypeScript.Identifier[] {
+  if (ts.isIdentifier(name)) return [name];
   return name.elements.flatMap((element) => (ts.isOmittedExpression(element) ? [] : boundNames(element.name)));
 }
 

@@ -9,6 +9,7 @@
 import { createRequire } from 'node:module';
 import { dirname, posix, sep } from 'node:path';
 import type TypeScript from 'typescript';
+import { asLastExpression, withEarlierNames } from './cell_transforms.ts';
 
 const require = createRequire(import.meta.url);
 
@@ -38,6 +39,16 @@ interface Internals {
   ): TypeScript.SymbolDisplayPart[];
 }
 const internals = require('typescript') as Internals;
+
+/** A cell as a syntax tree: a module, in which `await` may stand at the top. Its parts know their parents. */
+export function parseCell(
+  code: string,
+): TypeScript.SourceFile & { readonly parseDiagnostics: TypeScript.Diagnostic[] } {
+  const setExternalModuleIndicator = (file: TypeScript.SourceFile) =>
+    void Object.assign(file, { externalModuleIndicator: true });
+  const options = { languageVersion: typescript.ScriptTarget.ES2022, setExternalModuleIndicator };
+  return typescript.createSourceFile('cell.ts', code, options, true) as ReturnType<typeof parseCell>;
+}
 
 type Host = TypeScript.WatchCompilerHostOfFilesAndCompilerOptions<TypeScript.EmitAndSemanticDiagnosticsBuilderProgram>;
 type Builder = TypeScript.EmitAndSemanticDiagnosticsBuilderProgram;
@@ -110,16 +121,20 @@ function standIn(): object {
   };
   const additions = {
     sys,
-    createWatchCompilerHost(roots: string[], options: TypeScript.CompilerOptions, ...rest: unknown[]): Host {
+    createWatchCompilerHost(
+      roots: string[],
+      options: TypeScript.CompilerOptions,
+      sys: TypeScript.System,
+      ...rest: unknown[]
+    ): Host {
       const { disableTopLevelAwait: _, noImplicitUseStrict: __, ...known } = options;
       const { options: ours, rootFiles } = hooks();
       const create = typescript.createWatchCompilerHost as (...args: unknown[]) => Host;
-      return create([...roots, ...rootFiles], { ...known, ...ours }, ...rest);
+      return create([...roots, ...rootFiles], { ...known, ...ours }, mended(sys), ...rest);
     },
     createWatchProgram(host: Host): TypeScript.WatchOfFilesAndCompilerOptions<Builder> {
       const { afterProgramCreate } = host;
       host.afterProgramCreate = (builder) => afterProgramCreate?.(forCells(builder, hooks().onSideOutput));
-      withOneTimer(host);
       return typescript.createWatchProgram(host);
     },
     getDefaultTypeRoots: (cwd: string) => typeRootsAbove(cwd),
@@ -149,19 +164,38 @@ function standIn(): object {
   return Object.assign(stand, additions);
 }
 
-/** TypeScript's name for the timer after which it looks again for modules that it did not find. */
-const LOOK_AGAIN = 'timerToInvalidateFailedLookupResolutions';
+/** The one timer whose callback tslab knows to call. */
+const UPDATE_TIMER = 'timerToUpdateProgram';
 
-/** tslab takes one timer at a time, that of the program's update, which looks again too: the other is not needed. */
-function withOneTimer(host: Host): void {
-  const { setTimeout, clearTimeout } = host;
-  host.setTimeout = (callback, ms, ...rest) =>
-    rest[0] === LOOK_AGAIN ? LOOK_AGAIN : setTimeout?.(callback, ms, ...rest);
-  host.clearTimeout = (timer) => (timer === LOOK_AGAIN ? undefined : clearTimeout?.(timer));
+/**
+ * tslab's `sys`, which throws for good at TypeScript's second timer: that one, by which failed imports are looked up again, may
+ * as well never fire, since the next update does its work. And tslab takes the names that a cell declares from TypeScript's
+ * tables, where those with two underscores in front have three, and `declare global` is one, too.
+ */
+function mended(sys: TypeScript.System): TypeScript.System {
+  const never = {};
+  const mends: Partial<TypeScript.System> = {
+    readFile(path, encoding) {
+      const text = sys.readFile(path, encoding);
+      return path.endsWith(`/${CELL_FILE}`) ? text?.replace(LIST_OF_EXPORTS, withSpeltNames) : text;
+    },
+    setTimeout: (callback, ms, name) =>
+      name === UPDATE_TIMER ? sys.setTimeout?.(callback as () => void, ms, name) : never,
+    clearTimeout: (timer) => timer !== never && sys.clearTimeout?.(timer),
+  };
+  return Object.assign(Object.create(sys), mends);
+}
+
+/** What tslab puts after a cell. */
+const LIST_OF_EXPORTS = /\nexport \{([^{}]*)\}$/;
+
+function withSpeltNames(_: string, list: string): string {
+  const names = list.split(', ').filter((name) => name !== '__global');
+  return `\nexport {${names.map((name) => name.replace(/^___/, '__')).join(', ')}}`;
 }
 
 /**
- * A builder that emits cells with earlier variables in `{ x }` spelt out, which tslab forgets, and that gives other files to
+ * A builder that mends cells where tslab would mistake a name or their last expression, and that gives other files to
  * `onSideOutput`: tslab itself takes only those below the working folder and throws for others.
  */
 function forCells(builder: Builder, onSideOutput: TslabHooks['onSideOutput']): Builder {
@@ -169,7 +203,10 @@ function forCells(builder: Builder, onSideOutput: TslabHooks['onSideOutput']): B
     if (!file || file.fileName.endsWith(`/${CELL_FILE}`)) {
       const inTslabsPlace: TypeScript.WriteFileCallback = (name, ...rest) =>
         write?.(`outDir/${name.slice(name.lastIndexOf('/') + 1)}`, ...rest);
-      const before = [...(transformers?.before ?? []), spelledOut(builder.getProgram().getTypeChecker())];
+      const names = withEarlierNames(typescript, builder.getProgram().getTypeChecker(), (declaration) =>
+        declaration.getSourceFile().fileName.endsWith(`/${EARLIER_FILE}`),
+      );
+      const before = [...(transformers?.before ?? []), names, asLastExpression(typescript)];
       return builder.emit(file, inTslabsPlace, cancellation, declarationsOnly, { ...transformers, before });
     }
     return builder.emit(file, (name, text) => {
@@ -179,28 +216,6 @@ function forCells(builder: Builder, onSideOutput: TslabHooks['onSideOutput']): B
   return new Proxy(builder, {
     get: (target, key) => (key === 'emit' ? emit : Reflect.get(target, key)),
   });
-}
-
-/** `{ x }` becomes `{ x: exports.x }` where an earlier cell declared x. */
-function spelledOut(checker: TypeScript.TypeChecker): TypeScript.TransformerFactory<TypeScript.SourceFile> {
-  const ts = typescript;
-  return (context) => (file) => {
-    const { factory } = context;
-    const visit = (node: TypeScript.Node): TypeScript.Node => {
-      if (!ts.isShorthandPropertyAssignment(node)) return ts.visitEachChild(node, visit, context);
-      const declarations = checker.getShorthandAssignmentValueSymbol(node)?.declarations ?? [];
-      if (!declarations.some((each) => each.getSourceFile().fileName.endsWith(`/${EARLIER_FILE}`))) return node;
-      const earlier = factory.createPropertyAccessExpression(factory.createIdentifier('exports'), node.name.text);
-      const value = node.objectAssignmentInitializer
-        ? factory.createAssignment(
-            earlier,
-            ts.visitNode(node.objectAssignmentInitializer, visit) as TypeScript.Expression,
-          )
-        : earlier;
-      return factory.createPropertyAssignment(node.name.text, value);
-    };
-    return ts.visitNode(file, visit) as TypeScript.SourceFile;
-  };
 }
 
 function typeRootsAbove(cwd: string): string[] {

@@ -4,6 +4,7 @@
  */
 import { createRequire, isBuiltin } from 'node:module';
 import { dirname, extname, join } from 'node:path';
+import { pathToFileURL } from 'node:url';
 import vm from 'node:vm';
 import type { CompiledFile } from '../compiler/cell_compiler.ts';
 import { RUNTIME } from '../compiler/common_js.ts';
@@ -19,11 +20,19 @@ interface Runtime {
   caught(cell: CellScope | null): void;
   each<T>(items: AsyncIterable<T> | Iterable<T>): AsyncIterable<T>;
   import(specifier: unknown): Promise<unknown>;
+  readonly meta: Pick<ImportMeta, 'url' | 'filename' | 'dirname' | 'resolve'>;
   define(exports: Exports, name: string, descriptor: PropertyDescriptor): void;
 }
 
 type Require = (specifier: string) => unknown;
-type Body = (exports: Exports, require: Require, runtime: Runtime, module?: { exports: unknown }) => Promise<void>;
+type Body = (
+  exports: Exports,
+  require: Require,
+  runtime: Runtime,
+  filename: string,
+  dirname: string,
+  module?: { exports: unknown },
+) => Promise<void>;
 
 export interface CellCode {
   /** Of the script; what stack traces know it by. */
@@ -33,7 +42,8 @@ export interface CellCode {
 }
 
 export class Modules {
-  readonly #cwd: string;
+  /** The file that a cell is taken to be; there is none. */
+  readonly #cell: string;
   readonly #ours: Readonly<Record<string, () => Promise<object>>>;
   readonly #files = new Map<string, CompiledFile>();
   readonly #loaded = new Map<string, { exports: unknown }>();
@@ -42,7 +52,7 @@ export class Modules {
 
   /** `ours` are the modules that come with us, by name. */
   constructor(cwd: string, ours: Readonly<Record<string, () => Promise<object>>>) {
-    this.#cwd = cwd;
+    this.#cell = join(cwd, 'cell.js');
     this.#ours = ours;
   }
 
@@ -58,10 +68,13 @@ export class Modules {
 
   /** Runs a cell's code. What it declares goes into `exports`. */
   async run({ script, code, imports }: CellCode, exports: Exports): Promise<void> {
-    await this.#loadAll(imports, this.#cwd);
-    const body = bodyOf(code, script);
+    const folder = dirname(this.#cell);
+    await this.#loadAll(imports, folder);
+    // In a block of its own, a cell may declare names that its function has for parameters: module, __dirname.
+    const body = bodyOf(`{${code}\n}`, script);
+    const runtime = this.#runtime(this.#cell, setOnCell);
     // As a microtask of its own: there it can be terminated without harm to Node.
-    await Promise.resolve().then(() => body(exports, this.#require(this.#cwd), this.#runtime(this.#cwd, setOnCell)));
+    await Promise.resolve().then(() => body(exports, this.#require(folder), runtime, this.#cell, folder));
   }
 
   async #loadAll(specifiers: readonly string[], folder: string): Promise<void> {
@@ -73,8 +86,8 @@ export class Modules {
   async #load(specifier: string, folder: string): Promise<unknown> {
     const file = this.#local(specifier, folder);
     if (file) return this.#loadFile(file);
-    if (extname(specifier) === '.json') return createRequire(join(folder, 'cell.js'))(specifier);
     const key = `${folder}\0${specifier}`;
+    if (extname(specifier) === '.json') this.#imported.set(key, readJson(specifier, folder));
     if (!this.#imported.has(key)) {
       const ours = this.#ours[specifier];
       const namespace = ours ? await ours() : await importFrom(folder)(specifier);
@@ -92,7 +105,8 @@ export class Modules {
     const folder = dirname(file.path);
     try {
       await this.#loadAll(file.imports, folder);
-      await bodyOf(file.code, file.path)(exports, this.#require(folder), this.#runtime(folder, setOnFile), module);
+      const runtime = this.#runtime(file.path, setOnFile);
+      await bodyOf(file.code, file.path)(exports, this.#require(folder), runtime, file.path, folder, module);
     } catch (error) {
       this.#loaded.delete(file.path);
       throw error;
@@ -117,7 +131,8 @@ export class Modules {
     return places.map((place) => this.#files.get(place.replaceAll('\\', '/'))).find((file) => file !== undefined);
   }
 
-  #runtime(folder: string, define: Runtime['define']): Runtime {
+  #runtime(filename: string, define: Runtime['define']): Runtime {
+    const folder = dirname(filename);
     return {
       get current() {
         return currentCell();
@@ -132,16 +147,18 @@ export class Modules {
         const name = String(specifier);
         const file = this.#local(name, folder);
         if (file) return this.#loadFile(file);
+        if (extname(name) === '.json') return namespaceOf(readJson(name, folder));
         const ours = this.#ours[name];
         return ours ? ours() : importFrom(folder)(name);
       },
+      meta: metaOf(filename),
       define,
     };
   }
 }
 
 function bodyOf(code: string, script: string): Body {
-  const parameters = ['exports', 'require', RUNTIME, 'module'].join(', ');
+  const parameters = ['exports', 'require', RUNTIME, '__filename', '__dirname', 'module'].join(', ');
   const source = `(async function ${BODY}(${parameters}) {\n${code}\n})`;
   const importModuleDynamically = vm.constants.USE_MAIN_CONTEXT_DEFAULT_LOADER;
   return vm.runInThisContext(source, { filename: script, lineOffset: -1, importModuleDynamically }) as Body;
@@ -152,6 +169,29 @@ function importFrom(folder: string): (specifier: string) => Promise<object> {
   const importModuleDynamically = vm.constants.USE_MAIN_CONTEXT_DEFAULT_LOADER;
   const filename = join(folder, 'cell.js');
   return vm.runInThisContext('(specifier) => import(specifier)', { filename, importModuleDynamically });
+}
+
+/** What `import.meta` is in a file. */
+function metaOf(filename: string): Runtime['meta'] {
+  const { href: url } = pathToFileURL(filename);
+  const resolve = (specifier: string): string => {
+    if (/^\.{0,2}\//.test(specifier)) return new URL(specifier, url).href;
+    const found = createRequire(filename).resolve(specifier);
+    return isBuiltin(found) ? `node:${found.replace(/^node:/, '')}` : pathToFileURL(found).href;
+  };
+  return { url, filename, dirname: dirname(filename), resolve };
+}
+
+/** What a JSON file holds now: it may have changed since another cell imported it. */
+function readJson(specifier: string, folder: string): unknown {
+  const require = createRequire(join(folder, 'cell.js'));
+  delete require.cache[require.resolve(specifier)];
+  return require(specifier);
+}
+
+/** What `import()` gives of a JSON file: the whole as `default`, and its keys. */
+function namespaceOf(json: unknown): object {
+  return { ...(typeof json === 'object' && !Array.isArray(json) ? json : {}), default: json };
 }
 
 /**

@@ -193,7 +193,9 @@ export class Supervisor implements Cells {
       const message = `Cannot compile the cell: TypeScript failed (${error instanceof Error ? error.message : error}); try it in smaller cells`;
       return {
         cell: null,
-        diagnostics: [{ file: null, line: 1, column: 1, length: 1, text: code.split('\n')[0] ?? '', code: 0, message }],
+        diagnostics: [
+          { file: null, line: 1, column: 1, length: 1, text: code.split('\n')[0] ?? '', code: null, message },
+        ],
       };
     }
   }

@@ -38,20 +38,19 @@ function excerptOf(stack: string, sources: CellSources): string[] {
 export function diagnosticsError(diagnostics: readonly CellDiagnostic[], count: number): ErrorOutput {
   const [first] = diagnostics;
   // TS1000 to TS1999 are of syntax.
-  const isSyntax = first !== undefined && first.code >= 1000 && first.code < 2000;
+  const isSyntax = first !== undefined && (first.code === null || (first.code >= 1000 && first.code < 2000));
   const traceback = diagnostics.flatMap(({ file, line, column, length, text, code, message }, i) => {
     const place = `${file ?? `cell ${count}`}:${line}:${column}`;
     const gap = i === 0 ? [] : [''];
-    return [
-      ...gap,
-      `${place} - ${red('error')} ${gray(`TS${code}:`)} ${message}`,
-      ...marked(null, text, column, length),
-    ];
+    const source = code === null ? red('error:') : `${red('error')} ${gray(`TS${code}:`)}`;
+    return [...gap, `${place} - ${source} ${message}`, ...marked(null, text, column, length)];
   });
   return {
     type: 'error',
     ename: isSyntax ? 'SyntaxError' : 'TypeError',
-    evalue: first ? `TS${first.code}: ${first.message.split('\n')[0]} (line ${first.line})` : '',
+    evalue: first
+      ? `${first.code === null ? '' : `TS${first.code}: `}${first.message.split('\n')[0]} (line ${first.line})`
+      : '',
     traceback,
   };
 }
