@@ -13,7 +13,7 @@ import { createDisplay } from '../display/display.ts';
 import { ProgressBar } from '../display/progress.ts';
 import { Interruption } from './interruption.ts';
 import { type Exports, Modules } from './modules.ts';
-import { type CellScope, carryThroughTimers, currentCell, Interrupted, leaveTo } from './scope.ts';
+import { type CellScope, carryThroughTimers, currentCell, Interrupted, leaveTo, OwnPromise } from './scope.ts';
 import { cellScript, mapStacks, rememberCell } from './stack.ts';
 import { Stdio } from './stdio.ts';
 import { thrownBy } from './thrown.ts';
@@ -55,6 +55,7 @@ async function run({ id, count, code, map, imports, files, result }: RunCell): P
   setWatch({ signal: cell.signal, onProgress: cell.bar.at });
   stdio.begin(cell);
   leaveTo(cell);
+  mapStacks(); // again: an earlier cell may have set what V8 asks for stacks
   rememberCell(id, count, map);
   modules.add(files);
   const work = async () => {
@@ -64,7 +65,7 @@ async function run({ id, count, code, map, imports, files, result }: RunCell): P
     return shown;
   };
   try {
-    const shown = await Promise.race([work(), cell.interrupted]);
+    const shown = await OwnPromise.race([work(), cell.interrupted]);
     await finish(cell, shown, null);
   } catch (error) {
     display.abandon();
@@ -75,7 +76,7 @@ async function run({ id, count, code, map, imports, files, result }: RunCell): P
 function start(id: number, count: number): Running {
   const controller = new AbortController();
   let interrupt = () => {};
-  const interrupted = new Promise<never>((_, reject) => {
+  const interrupted = new OwnPromise<never>((_, reject) => {
     interrupt = () => {
       const reason = new Interrupted();
       controller.abort(reason);
@@ -127,7 +128,11 @@ process.exit = (code) => {
 process.on('message', (message: ToExecutor) => {
   switch (message.type) {
     case 'run':
-      void run(message);
+      run(message).catch((error) => {
+        // A cell has replaced what this program itself needs.
+        running = null;
+        stdio.inOrder({ type: 'done', id: message.id, result: null, thrown: thrownBy(error) });
+      });
       return;
     case 'interrupt':
       interruption.notice();
