@@ -44,11 +44,12 @@ function f32Text(values: Float32Array): string {
   return `Float32Array(${values.length}) ${end}`;
 }
 
-function shortened(text: string): string {
-  if (text.length <= MOST_CHARACTERS) return text;
-  const more = (text.length - MOST_CHARACTERS).toLocaleString('en');
+/** The text, or its first `most` characters and how many there are more. */
+export function shortened(text: string, most = MOST_CHARACTERS): string {
+  if (text.length <= most) return text;
+  const more = (text.length - most).toLocaleString('en');
   // Not through the middle of a pair of surrogates.
-  const start = text.slice(0, MOST_CHARACTERS).replace(/[\ud800-\udbff]$/, '');
+  const start = text.slice(0, most).replace(/[\ud800-\udbff]$/, '');
   return `${start}… ${more} more characters are not shown`;
 }
 

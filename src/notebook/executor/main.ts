@@ -13,7 +13,7 @@ import { createDisplay } from '../display/display.ts';
 import { ProgressBar } from '../display/progress.ts';
 import { Interruption } from './interruption.ts';
 import { type Exports, Modules } from './modules.ts';
-import { type CellScope, carryThroughTimers, currentCell, Interrupted, leaveTo } from './scope.ts';
+import { type CellScope, carryThroughTimers, currentCell, Interrupted, leaveTo, OwnPromise } from './scope.ts';
 import { cellScript, mapStacks, rememberCell } from './stack.ts';
 import { Stdio } from './stdio.ts';
 import { thrownBy } from './thrown.ts';
@@ -51,10 +51,11 @@ let running: Running | null = null;
 async function run({ id, count, code, map, imports, files, result }: RunCell): Promise<void> {
   const cell = start(id, count);
   running = cell;
-  interruption.reset();
+  interruption.begin(id);
   setWatch({ signal: cell.signal, onProgress: cell.bar.at });
   stdio.begin(cell);
   leaveTo(cell);
+  mapStacks(); // again: an earlier cell may have set what V8 asks for stacks
   rememberCell(id, count, map);
   modules.add(files);
   const work = async () => {
@@ -64,7 +65,7 @@ async function run({ id, count, code, map, imports, files, result }: RunCell): P
     return shown;
   };
   try {
-    const shown = await Promise.race([work(), cell.interrupted]);
+    const shown = await OwnPromise.race([work(), cell.interrupted]);
     await finish(cell, shown, null);
   } catch (error) {
     display.abandon();
@@ -75,7 +76,7 @@ async function run({ id, count, code, map, imports, files, result }: RunCell): P
 function start(id: number, count: number): Running {
   const controller = new AbortController();
   let interrupt = () => {};
-  const interrupted = new Promise<never>((_, reject) => {
+  const interrupted = new OwnPromise<never>((_, reject) => {
     interrupt = () => {
       const reason = new Interrupted();
       controller.abort(reason);
@@ -84,7 +85,7 @@ function start(id: number, count: number): Running {
   });
   interrupted.catch(() => {});
   const { signal } = controller;
-  const isInterrupted = () => signal.aborted || (running?.id === id && interruption.isAsked);
+  const isInterrupted = () => signal.aborted || interruption.isAsked(id);
   const send = (output: CellOutput) => stdio.inOrder({ type: 'output', id, output });
   const bar = new ProgressBar({ send, displayId: `layerscope-progress-${randomUUID()}` });
   return { id, count, signal, isInterrupted, bar, interrupted, interrupt };
@@ -100,6 +101,7 @@ async function finish(cell: Running, result: Shown | null, thrown: Thrown | null
   // What the cell's last turn of the event loop still prints is its own.
   await setImmediate();
   running = null;
+  interruption.end();
   setWatch({});
   cell.bar.end();
   stdio.inOrder({ type: 'done', id: cell.id, result, thrown });
@@ -127,11 +129,15 @@ process.exit = (code) => {
 process.on('message', (message: ToExecutor) => {
   switch (message.type) {
     case 'run':
-      void run(message);
+      run(message).catch((error) => {
+        // A cell has replaced what this program itself needs.
+        running = null;
+        stdio.inOrder({ type: 'done', id: message.id, result: null, thrown: thrownBy(error) });
+      });
       return;
     case 'interrupt':
-      interruption.notice();
-      running?.interrupt();
+      interruption.notice(message.id);
+      if (running?.id === message.id) running.interrupt();
       stdio.atOnce({ type: 'interrupted' });
       return;
     default:

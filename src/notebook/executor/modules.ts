@@ -8,7 +8,7 @@ import { pathToFileURL } from 'node:url';
 import vm from 'node:vm';
 import type { CompiledFile } from '../compiler/cell_compiler.ts';
 import { RUNTIME } from '../compiler/common_js.ts';
-import { type CellScope, currentCell, enter, Interrupted } from './scope.ts';
+import { type CellScope, currentCell, enter, Interrupted, OwnPromise } from './scope.ts';
 import { BODY, rememberFile } from './stack.ts';
 
 export type Exports = Record<string, unknown>;
@@ -74,7 +74,7 @@ export class Modules {
     const body = bodyOf(`{${code}\n}`, script);
     const runtime = this.#runtime(this.#cell, setOnCell);
     // As a microtask of its own: there it can be terminated without harm to Node.
-    await Promise.resolve().then(() => body(exports, this.#require(folder), runtime, this.#cell, folder));
+    await OwnPromise.resolve().then(() => body(exports, this.#require(folder), runtime, this.#cell, folder));
   }
 
   async #loadAll(specifiers: readonly string[], folder: string): Promise<void> {

@@ -5,6 +5,9 @@
  * it aborts Node 20. Instead awaits of compiled cells (compiler/common_js.ts) and timers carry the cell along.
  */
 
+/** JavaScript's own, as it is now: cells may put another in its place. */
+export const OwnPromise = Promise;
+
 /** One run of a cell. */
 export interface CellScope {
   readonly id: number;
@@ -79,7 +82,7 @@ export function carryThroughTimers(onError: (error: unknown) => void): void {
       const isTimer = name !== 'queueMicrotask';
       return original(
         (...args: unknown[]) => {
-          if (isTimer) Promise.resolve(args).then(run).catch(onError);
+          if (isTimer) OwnPromise.resolve(args).then(run).catch(onError);
           else run(args);
         },
         ...rest,

@@ -2,6 +2,7 @@
 import { SourceMap } from 'node:module';
 import { relative } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { LayerscopeError } from '../../errors.ts';
 
 interface Mapped {
   readonly map: SourceMap;
@@ -35,36 +36,73 @@ function remember(script: string, { label, map, linesBefore }: Omit<Mapped, 'map
 }
 
 const OWN_FOLDER = fileURLToPath(new URL('.', import.meta.url));
+/** Where all of this package's modules are. */
+const PACKAGE_FOLDER = fileURLToPath(new URL('../../', import.meta.url));
+
+/** Frames that V8 records: enough to reach the cell from deep inside a library. */
+const RECORDED_FRAMES = 100;
+/** Frames that are shown from the top; of those below, the cells' own, as many again. */
+const SHOWN_FRAMES = 10;
 
 /** From now on every error's `stack` is told so. */
 export function mapStacks(): void {
-  Error.prepareStackTrace = (error, frames) => {
-    const lines = frames.filter(isUsers).map((frame) => `    at ${shown(frame)}`);
-    return [heading(error), ...lines].join('\n');
-  };
+  Error.stackTraceLimit = RECORDED_FRAMES;
+  Error.prepareStackTrace = stackText;
 }
 
-function heading(error: unknown): string {
+function stackText(error: Error, frames: NodeJS.CallSite[]): string {
+  // What our errors say needs none of our own lines; any other error that comes from them does.
+  const hidden = error instanceof LayerscopeError ? PACKAGE_FOLDER : OWN_FOLDER;
+  const lines = frames.filter((frame) => isOutside(frame, hidden)).map((frame) => `    at ${shown(frame)}`);
+  return [heading(error), ...cut(withoutRepeats(lines))].join('\n');
+}
+
+function heading(error: Error): string {
   try {
     return String(error);
   } catch {
-    return 'Error';
+    try {
+      return `Error: ${error.message}`;
+    } catch {
+      return 'Error';
+    }
   }
 }
 
-/** Not one of Node's or of the executor. */
-function isUsers(frame: NodeJS.CallSite): boolean {
+/** Neither in Node nor in `folder`. */
+function isOutside(frame: NodeJS.CallSite, folder: string): boolean {
   const file = frame.getFileName() ?? '';
   const path = file.startsWith('file:') ? fileURLToPath(file) : file;
-  return !path.startsWith('node:') && !path.startsWith(OWN_FOLDER);
+  return !path.startsWith('node:') && !path.startsWith(folder);
 }
+
+/** A function that calls itself is told once, and how often. */
+function withoutRepeats(lines: readonly string[]): string[] {
+  const told: string[] = [];
+  for (let at = 0; at < lines.length; ) {
+    const line = lines[at] ?? '';
+    let end = at + 1;
+    while (lines[end] === line) end++;
+    told.push(line);
+    if (end - at > 1) told.push(`    … ${end - at - 1} more from there`);
+    at = end;
+  }
+  return told;
+}
+
+function cut(lines: readonly string[]): string[] {
+  const below = lines.slice(SHOWN_FRAMES).filter((line) => CELL_PLACE.test(line));
+  return [...lines.slice(0, SHOWN_FRAMES), ...below.slice(-SHOWN_FRAMES)];
+}
+
+const CELL_PLACE = /\bcell \d+:\d+/;
 
 function shown(frame: NodeJS.CallSite): string {
   const source = sources.get(frame.getFileName() ?? '');
   const [line, column] = [frame.getLineNumber(), frame.getColumnNumber()];
-  if (!source || line === null || column === null) return String(frame);
+  if (!source || line === null || column === null) return String(frame).replace(EVAL_ORIGIN, evalPlace);
   const entry = source.map.findEntry(line - 1, column - 1);
-  if (!('originalLine' in entry)) return `${source.label}`;
+  if (!('originalLine' in entry)) return source.label;
   const place = `${source.label}:${entry.originalLine + 1 - source.linesBefore}:${entry.originalColumn + 1}`;
   const name = frame.getFunctionName();
   if (!name || name === BODY) return place;
@@ -72,4 +110,12 @@ function shown(frame: NodeJS.CallSite): string {
   const isMethod = !frame.isToplevel() && !frame.isConstructor() && type && method && !name.includes('.');
   const called = frame.isConstructor() ? `new ${name}` : isMethod ? `${type}.${method}` : name;
   return `${called.replace(/^exports\./, '')} (${place})`;
+}
+
+/** As V8 tells where `eval` was called; the line it gives is not that of the script. */
+const EVAL_ORIGIN = /eval at \w+ \(([\w-]+):\d+:\d+\)/;
+
+function evalPlace(origin: string, script: string): string {
+  const source = sources.get(script);
+  return source ? `eval in ${source.label}` : origin;
 }

@@ -7,6 +7,10 @@ import { Writable } from 'node:stream';
 import { type CellScope, currentCell } from './scope.ts';
 import { type FromExecutor, type Mark, MESSAGES, markText } from './wire.ts';
 
+// Cells may replace these; what they print is to come all the same.
+const { stringify } = JSON;
+const { from: bytesOf } = Buffer;
+
 type Stream = 1 | 2;
 const STREAMS = [1, 2] as const;
 
@@ -30,6 +34,11 @@ export class Stdio {
           write: (bytes: Buffer, _encoding, done) => {
             this.write(fd, bytes);
             done();
+          },
+          // As Node's own: a pipeline that ends there, or end(), does not end it for those who print later.
+          destroy(error, done) {
+            done(error);
+            (this as Writable & { _undestroy(): void })._undestroy();
           },
         }),
         { fd },
@@ -59,7 +68,7 @@ export class Stdio {
   }
 
   atOnce(message: FromExecutor): void {
-    writeAll(MESSAGES, Buffer.from(`${JSON.stringify(message)}\n`));
+    writeAll(MESSAGES, bytesOf(`${stringify(message)}\n`));
   }
 
   #markCell(fd: Stream, id: number | null): void {
@@ -74,7 +83,7 @@ export class Stdio {
   }
 
   #mark(fd: Stream, mark: Mark): void {
-    writeAll(fd, Buffer.from(markText(this.#session, mark)));
+    writeAll(fd, bytesOf(markText(this.#session, mark)));
   }
 }
 

@@ -1,38 +1,68 @@
 /** What a cell threw, as plain data. Anything can be thrown, and anything about it can fail. */
 import { inspect } from 'node:util';
+import { shortened } from '../display/inspected.ts';
 import type { Thrown } from './wire.ts';
 
+/** Characters of a message that are shown, and of a stack with all its causes. */
+const MOST_OF_MESSAGE = 5_000;
+const MOST_OF_STACK = 20_000;
+/** How deep causes are followed, and how many of an AggregateError's errors. */
+const MOST_CAUSES = 5;
+
 export function thrownBy(error: unknown): Thrown {
-  try {
-    if (!isError(error)) return { name: 'Thrown', message: text(error), stack: `Thrown: ${text(error)}` };
-    const { name, message } = error;
-    return { name: String(name || 'Error'), message: String(message), stack: stackOf(error) };
-  } catch (failure) {
-    const message = `what was thrown cannot be shown: ${failure instanceof Error ? failure.message : 'it throws'}`;
-    return { name: 'Thrown', message, stack: message };
+  if (!isError(error)) {
+    const message = shortened(text(error), MOST_OF_MESSAGE);
+    return { name: 'Thrown', message, stack: `Thrown: ${message}` };
   }
+  const name = shortened(String(read(error, 'name') || 'Error'), MOST_OF_MESSAGE);
+  const message = shortened(String(read(error, 'message') ?? ''), MOST_OF_MESSAGE);
+  return { name, message, stack: shortened(stackWithCauses(error, MOST_CAUSES), MOST_OF_STACK) };
 }
 
 /** An error of any realm. */
 function isError(value: unknown): value is Error {
-  return value instanceof Error || Object.prototype.toString.call(value) === '[object Error]';
+  try {
+    return value instanceof Error || Object.prototype.toString.call(value) === '[object Error]';
+  } catch {
+    return false;
+  }
 }
 
 function text(value: unknown): string {
-  return typeof value === 'string' ? value : inspect(value);
+  if (typeof value === 'string') return value;
+  try {
+    return inspect(value);
+  } catch (failure) {
+    return `what cannot be shown: ${isError(failure) ? String(read(failure, 'message')) : 'it throws'}`;
+  }
 }
 
-/** How far causes of causes are told. */
-const DEEPEST = 5;
+/** A property that may be a getter that throws. */
+function read(error: Error, property: 'name' | 'message' | 'stack' | 'cause' | 'errors'): unknown {
+  try {
+    const value: unknown = Reflect.get(error, property);
+    return typeof value === 'symbol' ? value.toString() : value;
+  } catch {
+    return undefined;
+  }
+}
 
-/** Its stack, that of its cause, and of the errors that it gathers itself. */
-function stackOf(error: Error, depth = 0): string {
-  const own = typeof error.stack === 'string' ? error.stack : String(error);
-  if (depth === DEEPEST) return own;
-  const told = (value: unknown) => (isError(value) ? stackOf(value, depth + 1) : text(value));
-  const cause = error.cause === undefined ? [] : [`caused by ${told(error.cause)}`];
-  const gathered = depth === 0 && error instanceof AggregateError ? error.errors : [];
-  return [own, ...cause, ...gathered.map((each, i) => `error ${i + 1} of ${gathered.length}: ${told(each)}`)].join(
-    '\n',
-  );
+function stackWithCauses(error: unknown, depth: number): string {
+  if (!isError(error)) return text(error);
+  const parts = [ownStack(error)];
+  if (depth === 0) return parts.join('\n');
+  const errors = read(error, 'errors');
+  const several = Array.isArray(errors) ? errors : [];
+  for (const each of several.slice(0, MOST_CAUSES)) parts.push(`one of them ${stackWithCauses(each, depth - 1)}`);
+  if (several.length > MOST_CAUSES) parts.push(`and ${several.length - MOST_CAUSES} more`);
+  const cause = read(error, 'cause');
+  if (cause !== undefined) parts.push(`caused by ${stackWithCauses(cause, depth - 1)}`);
+  return parts.join('\n');
+}
+
+/** The heading is cut alone, so that a huge message hides no frames. */
+function ownStack(error: Error): string {
+  const [name, message, stack] = [read(error, 'name'), String(read(error, 'message') ?? ''), read(error, 'stack')];
+  if (typeof stack !== 'string' || stack === '') return `${name || 'Error'}: ${shortened(message, MOST_OF_MESSAGE)}`;
+  return message.length > MOST_OF_MESSAGE ? stack.replace(message, () => shortened(message, MOST_OF_MESSAGE)) : stack;
 }

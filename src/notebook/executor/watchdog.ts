@@ -5,6 +5,7 @@
  */
 import inspector from 'node:inspector';
 import { Socket } from 'node:net';
+import { createInterface } from 'node:readline';
 import { workerData } from 'node:worker_threads';
 import { Interruption } from './interruption.ts';
 import { ASK, END, WATCHDOG } from './wire.ts';
@@ -13,10 +14,11 @@ const socket = new Socket({ fd: WATCHDOG, readable: true, writable: false });
 
 const interruption = new Interruption(workerData as SharedArrayBuffer);
 
-socket.on('data', (bytes: Buffer) => {
-  if (bytes.includes(ASK)) interruption.ask();
-  // What the main thread does once it has noticed must not be ended.
-  if (!bytes.includes(END) || interruption.isNoticed) return;
+/** Each line is ASK or END and the id of a run. */
+createInterface({ input: socket }).on('line', (line) => {
+  const id = Number(line.slice(1));
+  if (line.startsWith(ASK)) interruption.ask(id);
+  if (!line.startsWith(END) || !interruption.isUnnoticed(id)) return;
   const session = new inspector.Session();
   session.connectToMainThread();
   session.post('Runtime.terminateExecution', () => session.disconnect());

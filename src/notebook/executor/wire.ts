@@ -1,7 +1,8 @@
 /**
  * How supervisor and executor talk.
  *
- * To the executor: `ToExecutor`, by Node's IPC; and the bytes ASK and END on descriptor WATCHDOG, see watchdog.ts.
+ * To the executor: `ToExecutor`, by Node's IPC; and lines of ASK or END and an id on descriptor WATCHDOG, see
+ * watchdog.ts.
  * From it: text on stdout and stderr, and one JSON `FromExecutor` a line on descriptor MESSAGES, all written at once and in
  * order. Marks in the two streams say which cell the text after them belongs to, and where streams and messages meet: what
  * native code and child processes print takes the same way, so it falls into its place.
@@ -23,7 +24,7 @@ export interface RunCell extends Omit<CompiledCell, 'declarations'> {
   readonly count: number;
 }
 
-export type ToExecutor = RunCell | { readonly type: 'interrupt' };
+export type ToExecutor = RunCell | { readonly type: 'interrupt'; readonly id: number };
 
 /** What was thrown. */
 export interface Thrown {

@@ -3,6 +3,7 @@ import { type ChildProcess, fork } from 'node:child_process';
 import { randomBytes } from 'node:crypto';
 import type { Readable, Writable } from 'node:stream';
 import { fileURLToPath } from 'node:url';
+import { NotebookError } from '../../errors.ts';
 import type { CellsOptions } from '../cells.ts';
 import { ASK, END, type FromExecutor, MESSAGES, type RunCell, type ToExecutor, WATCHDOG } from '../executor/wire.ts';
 import { OrderedOutput, type StreamName } from './ordered_output.ts';
@@ -10,7 +11,7 @@ import { OrderedOutput, type StreamName } from './ordered_output.ts';
 export interface ExecutorEvents {
   text(id: number | null, name: StreamName, text: string): void;
   message(message: FromExecutor): void;
-  /** The process ended by itself; all it wrote was given out before. */
+  /** The process, which could run cells, ended by itself; all it wrote was given out before. */
   died(how: string): void;
 }
 
@@ -32,15 +33,21 @@ const ATTEMPTS = 20;
 const LAST_WORDS_MS = 500;
 
 export class Executor {
+  readonly #cwd: string;
   readonly #child: ChildProcess;
   readonly #events: ExecutorEvents;
   readonly #output: OrderedOutput;
   #noticed: (() => void) | null = null;
-  #isKilled = false;
-  /** Done when it can run cells. */
+  #interruption: Promise<Interruption> | null = null;
+  #state: 'starting' | 'ready' | 'killed' | 'dead' = 'starting';
+  /** What it said before it could run cells. */
+  #firstWords = '';
+  /** Done when it can run cells. Rejects with NotebookError where it ended before. */
   readonly ready: Promise<void>;
+  #settle: { isReady(): void; failed(error: NotebookError): void } = { isReady: () => {}, failed: () => {} };
 
   constructor({ cwd, backend }: CellsOptions, events: ExecutorEvents) {
+    this.#cwd = cwd;
     this.#events = events;
     const session = randomBytes(8).toString('hex');
     this.#child = fork(fileURLToPath(new URL('../executor/main.js', import.meta.url)), [session], {
@@ -49,14 +56,17 @@ export class Executor {
       execArgv: ['--disable-warning=ExperimentalWarning', ...process.execArgv],
       stdio: ['ignore', 'pipe', 'pipe', 'ipc', 'pipe', 'pipe'],
     });
-    let isReady = () => {};
-    this.ready = new Promise((resolve) => {
-      isReady = resolve;
+    this.ready = new Promise((isReady, failed) => {
+      this.#settle = { isReady, failed };
     });
+    this.ready.catch(() => {}); // whoever waits for it is told
     this.#output = new OrderedOutput(session, {
-      text: events.text,
+      text: (id, name, text) => {
+        if (this.#state === 'starting') this.#firstWords += text;
+        else events.text(id, name, text);
+      },
       message: (message) => {
-        if (message.type === 'ready') isReady();
+        if (message.type === 'ready') this.#isReady();
         else if (message.type === 'interrupted') this.#noticed?.();
         else events.message(message);
       },
@@ -72,24 +82,57 @@ export class Executor {
     this.#send({ type: 'run', ...cell });
   }
 
-  /** First asks; then ends whatever JavaScript runs. */
-  async interrupt(): Promise<Interruption> {
+  /** It can run no cells any more. */
+  get isOver(): boolean {
+    return this.#state === 'killed' || this.#state === 'dead';
+  }
+
+  /** First asks the run `id` to stop; then ends whatever JavaScript runs. Who asks while that goes on waits for the same. */
+  interrupt(id: number): Promise<Interruption> {
+    this.#interruption ??= this.#interrupt(id).finally(() => {
+      this.#interruption = null;
+    });
+    return this.#interruption;
+  }
+
+  async #interrupt(id: number): Promise<Interruption> {
     const asked = this.#notice(NOTICE_MS);
     const watchdog = this.#child.stdio[WATCHDOG] as Writable;
-    watchdog.write(ASK);
-    this.#send({ type: 'interrupt' });
+    watchdog.write(`${ASK}${id}\n`);
+    this.#send({ type: 'interrupt', id });
     if (await asked) return 'noticed';
-    for (let attempt = 0; attempt < ATTEMPTS && !this.#isKilled; attempt++) {
+    for (let attempt = 0; attempt < ATTEMPTS && this.#state === 'ready'; attempt++) {
       const ended = this.#notice(ATTEMPT_MS);
-      watchdog.write(END);
+      watchdog.write(`${END}${id}\n`);
       if (await ended) return 'terminated';
     }
     return 'blocked';
   }
 
   kill(): void {
-    this.#isKilled = true;
+    this.#state = 'killed';
     this.#child.kill('SIGKILL');
+    this.#settle.failed(new NotebookError('Cannot run the cell: the notebook was restarted or closed; run it again'));
+  }
+
+  #isReady(): void {
+    if (this.#state !== 'starting') return;
+    this.#state = 'ready';
+    if (this.#firstWords !== '') this.#events.text(null, 'stderr', this.#firstWords);
+    this.#settle.isReady();
+  }
+
+  #ended(how: string): void {
+    const was = this.#state;
+    this.#state = 'dead';
+    if (was === 'ready') this.#events.died(how);
+    if (was !== 'starting') return;
+    const said = this.#firstWords.trim() === '' ? '' : `, saying\n${this.#firstWords.trim()}\n`;
+    this.#settle.failed(
+      new NotebookError(
+        `Cannot start the process that runs the cells: it ended ${how}${said}; see that node runs in ${this.#cwd}, then run the cell again`,
+      ),
+    );
   }
 
   #notice(within: number): Promise<boolean> {
@@ -116,12 +159,13 @@ export class Executor {
     messages.setEncoding('utf8').on('data', (text: string) => this.#output.readMessages(text));
     const ended = [stdout, stderr, messages].map((stream) => new Promise((resolve) => stream.once('close', resolve)));
     for (const stream of streams) stream?.on('error', () => {}); // it died; `exit` tells how
-    child.on('error', () => {});
+    // Where there is no process there is no `exit`; other errors are of messages to one that has ended.
+    child.on('error', (error) => child.pid === undefined && this.#ended(`before it began (${error.message})`));
     child.once('exit', async (code, signal) => {
       // A child process of its own may hold the streams open for ever; what it wrote itself is there at once.
       await Promise.race([Promise.all(ended), new Promise((resolve) => setTimeout(resolve, LAST_WORDS_MS))]);
       this.#output.end();
-      if (!this.#isKilled) this.#events.died(signal ? `by ${signal}` : `with exit code ${code}`);
+      this.#ended(signal ? `by ${signal}` : `with exit code ${code}`);
     });
   }
 }

@@ -3,6 +3,7 @@
  * cell runs, and nothing that a cell does, endless loops and crashes included, ends the notebook.
  */
 import { fileURLToPath } from 'node:url';
+import { NotebookError } from '../../errors.ts';
 import type { CellOutput, CellReply, Cells, CellsOptions, ErrorOutput } from '../cells.ts';
 import { CellCompiler, type CompiledCell, type Completions, type Inspection } from '../compiler/cell_compiler.ts';
 import type { FromExecutor } from '../executor/wire.ts';
@@ -57,8 +58,11 @@ export class Supervisor implements Cells {
   #ids = 0;
   #count = 0;
   #queue: Promise<unknown> = Promise.resolve();
-  #isExecuting = false;
+  /** Cells that were given and are not done. */
+  #pending = 0;
+  /** The first of them is not to begin. */
   #isInterrupted = false;
+  #isClosed = false;
 
   constructor(options: SupervisorOptions) {
     this.#options = options;
@@ -89,13 +93,13 @@ export class Supervisor implements Cells {
   }
 
   execute(code: string, onOutput: Sink, { counts = true }: { readonly counts?: boolean } = {}): Promise<CellReply> {
+    this.#pending++;
     const executed = this.#queue.then(async () => {
-      this.#isExecuting = true;
-      this.#isInterrupted = false;
       try {
         return await this.#execute(code, onOutput, counts);
       } finally {
-        this.#isExecuting = false;
+        this.#pending--;
+        this.#isInterrupted = false;
       }
     });
     this.#queue = executed.catch(() => {});
@@ -113,9 +117,9 @@ export class Supervisor implements Cells {
   async interrupt(): Promise<void> {
     const cell = this.#running;
     // A cell that is still to be compiled, or waits for the prelude, will not begin.
-    this.#isInterrupted = this.#isExecuting;
+    this.#isInterrupted = this.#pending > 0;
     if (!cell || cell.count === PRELUDE) return;
-    const how = await this.#executor.interrupt();
+    const how = await this.#executor.interrupt(cell.id);
     if (how !== 'blocked') {
       // What ended a loop may have ended what reports its end, too.
       setTimeout(() => this.#running === cell && cell.done(interruptedError(INTERRUPTED)), REPORT_MS);
@@ -139,6 +143,7 @@ export class Supervisor implements Cells {
   }
 
   async close(): Promise<void> {
+    this.#isClosed = true;
     this.#executor.kill();
     this.#endRunning('was closed');
     this.#compiler.close();
@@ -156,17 +161,28 @@ export class Supervisor implements Cells {
   /** Another executor, which knows nothing of the cells so far. */
   #renew(): void {
     this.#executor = this.#start();
+    this.#forget();
+  }
+
+  #forget(): void {
     this.#isPrepared = null;
     this.#compiler.reset();
     this.#compiler.keep(this.#prelude);
   }
 
+  /** Rejects with NotebookError where there is no process to run cells in, or it cannot import what all cells see. */
   #prepare(): Promise<void> {
-    this.#isPrepared ??= (async () => {
-      await this.#executor.ready;
-      await this.#run(this.#prelude, PRELUDE, () => {});
-    })();
+    if (this.#executor.isOver) this.#renew();
+    this.#isPrepared ??= this.#runPrelude(this.#executor);
     return this.#isPrepared;
+  }
+
+  async #runPrelude(executor: Executor): Promise<void> {
+    await executor.ready;
+    const error = await this.#run(this.#prelude, PRELUDE, () => {});
+    if (!error) return;
+    executor.kill(); // the next cell has another try it again
+    throw new NotebookError(`Cannot import what all cells see: ${error.evalue}; run the cell again`);
   }
 
   async #execute(code: string, onOutput: Sink, counts: boolean): Promise<CellReply> {
@@ -175,7 +191,12 @@ export class Supervisor implements Cells {
       onOutput(error);
       return { status: 'error', executionCount: count, error };
     };
-    await this.#prepare();
+    try {
+      if (this.#isClosed) throw new NotebookError('Cannot run the cell: the notebook was closed');
+      await this.#prepare();
+    } catch (error) {
+      return fail(failureOf(error));
+    }
     this.#sources.set(count, code);
     const { cell, diagnostics } = this.#compile(code);
     if (!cell) return fail(diagnosticsError(diagnostics, count));
@@ -253,7 +274,8 @@ export class Supervisor implements Cells {
   #died(how: string): void {
     this.#flush();
     const cell = this.#running;
-    this.#renew();
+    // The next cell starts another: one that dies of itself again and again would keep the machine busy.
+    this.#forget();
     const text = `The process that runs the cells ended ${how}. Its variables are gone: run the cells again from the top.`;
     if (cell) cell.done({ type: 'error', ename: 'ExecutorDied', evalue: text, traceback: [text] });
     else this.#put(null, { type: 'stream', name: 'stderr', text: `${text}\n` });
@@ -262,6 +284,11 @@ export class Supervisor implements Cells {
   #endRunning(why: string): void {
     this.#running?.done(interruptedError(`the cell ended because the kernel ${why}`));
   }
+}
+
+function failureOf(error: unknown): ErrorOutput {
+  const [name, message] = error instanceof Error ? [error.name, error.message] : ['Error', String(error)];
+  return { type: 'error', ename: name, evalue: message, traceback: [`${name}: ${message}`] };
 }
 
 function interruptedError(text: string): ErrorOutput {

@@ -2,6 +2,7 @@
 import { styleText } from 'node:util';
 import type { ErrorOutput } from '../cells.ts';
 import type { CellDiagnostic } from '../compiler/cell_compiler.ts';
+import { shownWidth } from '../display/plain_text.ts';
 import type { Thrown } from '../executor/wire.ts';
 
 /** The code of cells that ran, by what the user sees them called. */
@@ -12,17 +13,26 @@ const gray = (text: string) => styleText('gray', text, { validateStream: false }
 
 /** What a cell threw. */
 export function errorOf({ name, message, stack }: Thrown, sources: CellSources): ErrorOutput {
-  const lines = stack.split('\n');
-  const first = lines.findIndex((line) => line.startsWith('    at '));
-  const headingLength = first < 0 ? lines.length : first;
-  const heading = lines.slice(0, headingLength).map(red);
-  const frames = lines.slice(headingLength).map((line) => (/\bcell \d+:\d+/.test(line) ? line : gray(line)));
+  const heading = headingOf(stack, `${name}: ${message}`);
+  const rest = stack.slice(heading.length);
+  const frames = rest.split('\n').slice(1);
   return {
     type: 'error',
     ename: name,
     evalue: message,
-    traceback: [...heading, ...excerptOf(stack, sources), ...frames],
+    traceback: [
+      ...heading.split('\n').map(red),
+      ...excerptOf(rest, sources),
+      ...frames.map((line) => (/\bcell \d+:\d+/.test(line) ? line : gray(line))),
+    ],
   };
+}
+
+/** What stands before the frames; `usual`, where it begins so, whatever that looks like. */
+function headingOf(stack: string, usual: string): string {
+  if (stack.startsWith(`${usual}\n`)) return usual;
+  const first = stack.indexOf('\n    at ');
+  return first < 0 ? stack : stack.slice(0, first);
 }
 
 /** The line of the innermost place in a cell. */
@@ -34,17 +44,24 @@ function excerptOf(stack: string, sources: CellSources): string[] {
   return text === undefined ? [] : ['', ...marked(`cell ${count}, line ${line}`, text, column, 1), ''];
 }
 
+/** As many as a screen shows; the others often follow from them. */
+const MOST_DIAGNOSTICS = 10;
+
 /** What TypeScript has against a cell. */
 export function diagnosticsError(diagnostics: readonly CellDiagnostic[], count: number): ErrorOutput {
   const [first] = diagnostics;
   // TS1000 to TS1999 are of syntax.
   const isSyntax = first !== undefined && (first.code === null || (first.code >= 1000 && first.code < 2000));
-  const traceback = diagnostics.flatMap(({ file, line, column, length, text, code, message }, i) => {
-    const place = `${file ?? `cell ${count}`}:${line}:${column}`;
-    const gap = i === 0 ? [] : [''];
-    const source = code === null ? red('error:') : `${red('error')} ${gray(`TS${code}:`)}`;
-    return [...gap, `${place} - ${source} ${message}`, ...marked(null, text, column, length)];
-  });
+  const traceback = diagnostics
+    .slice(0, MOST_DIAGNOSTICS)
+    .flatMap(({ file, line, column, length, text, code, message }, i) => {
+      const place = `${file ?? `cell ${count}`}:${line}:${column}`;
+      const gap = i === 0 ? [] : [''];
+      const source = code === null ? red('error:') : `${red('error')} ${gray(`TS${code}:`)}`;
+      return [...gap, `${place} - ${source} ${message}`, ...marked(null, text, column, length)];
+    });
+  const more = diagnostics.length - MOST_DIAGNOSTICS;
+  if (more > 0) traceback.push('', `… and ${more} more`);
   return {
     type: 'error',
     ename: isSyntax ? 'SyntaxError' : 'TypeError',
@@ -61,8 +78,12 @@ const WIDEST = 160;
 function marked(label: string | null, text: string, column: number, length: number): string[] {
   const from = Math.max(0, Math.min(column - 1 - WIDEST / 2, text.length - WIDEST));
   const shown = text.slice(from, from + WIDEST);
-  // Tabs stay tabs, so that the mark stands under its place.
-  const indent = shown.slice(0, column - 1 - from).replace(/[^\t]/g, ' ');
-  const mark = `${indent}${'~'.repeat(Math.max(1, Math.min(length, shown.length - indent.length)))}`;
-  return [...(label === null ? [] : [gray(label)]), `  ${shown}`, `  ${red(length > 1 ? mark : `${indent}^`)}`];
+  const [before, under] = [
+    shown.slice(0, column - 1 - from),
+    shown.slice(column - 1 - from, column - 1 - from + length),
+  ];
+  // Tabs stay tabs and wide characters take two columns, so that the mark stands under its place.
+  const indent = before.replace(/[^\t]+/g, (part) => ' '.repeat(shownWidth(part)));
+  const mark = length > 1 ? '~'.repeat(Math.max(1, shownWidth(under))) : '^';
+  return [...(label === null ? [] : [gray(label)]), `  ${shown}`, `  ${red(indent + mark)}`];
 }

@@ -3,6 +3,7 @@ import { edit } from '../../../src/engine/transforms/edit.ts';
 import { lens } from '../../../src/engine/transforms/lens.ts';
 import type { Transform } from '../../../src/engine/transforms/transform.ts';
 import { InterruptedError, StepError } from '../../../src/errors.ts';
+import type { Progress } from '../../../src/platform.ts';
 import type { Tensor } from '../../../src/trace/tensor.ts';
 import type { TraceRow } from '../../../src/trace/trace.ts';
 import { backends, openRandom, relativeRmsError } from '../models.ts';
@@ -109,7 +110,8 @@ describe.each(backends)('on %s', (backend) => {
       append: async ({ name, statistics }: TraceRow) => void sent.push([name, statistics.absmax ?? -1]),
     };
     const steps: string[] = [];
-    const run = model.start(TOKENS, { sink, onProgress: ({ item }) => steps.push(item) });
+    const onProgress = ({ task, item }: Progress) => void (task === 'running' && steps.push(item));
+    const run = model.start(TOKENS, { sink, onProgress });
     await run.toEnd();
     expect(sent.find(([name]) => name === 'l_out-1')).toEqual(['l_out-1', 0]);
     expect(sent.map(([name]) => name)).toEqual(run.trace.names);

@@ -86,7 +86,11 @@ if (gpu instanceof Error) {
 
     test('every kernel without blocks compiles', async () => {
       const linker = new KernelLinker(gpu, readKernel);
-      const plain = Object.keys(ops).filter((name) => name !== 'mul_mat' && name !== 'get_rows');
+      const plain: string[] = [];
+      for (const name of Object.keys(ops)) {
+        const usesBlocks = /^\/\/ use: (group_dot|weight_group)$/m.test(await readKernel(name));
+        if (!usesBlocks) plain.push(name);
+      }
       expect(plain.length).toBeGreaterThan(10);
       for (const kernel of plain) await linker.pipeline({ kernel });
     });
