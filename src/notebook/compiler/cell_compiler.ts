@@ -109,7 +109,7 @@ export class CellCompiler {
 
   /** Compiles a cell after those that were kept. Nothing is kept of it until `keep`. */
   compile(code: string): Compilation {
-    callTslab(this.#hooks, () => this.#watches.report(code, this.#options.cwd));
+    callTslab(this.#hooks, () => this.#watches.report());
     const compilation = this.#compile(code);
     const { diagnostics } = compilation;
     if (!diagnostics?.every(({ file, code: number }) => file === null && isUnnameable(number))) return compilation;
@@ -195,7 +195,6 @@ export class CellCompiler {
       },
       rootFiles: ['@types/node', '@webgpu/types'].map(declarationsOf),
       watchFile: this.#watches.watchFile,
-      watchDirectory: this.#watches.watchDirectory,
       onDiagnostics: (found) => {
         this.#diagnostics = found;
       },

@@ -55,8 +55,6 @@ export interface TslabHooks {
   onSideOutput(path: string, javascript: string): void;
   /** Watches a file that the program reads. */
   readonly watchFile: NonNullable<TypeScript.System['watchFile']>;
-  /** Watches a folder in which a missing module may appear. */
-  readonly watchDirectory: NonNullable<TypeScript.System['watchDirectory']>;
   /** The second stage: an ES module as the body of a CommonJS function. */
   toCommonJs(javascript: string): string;
 }
@@ -106,7 +104,7 @@ function standIn(): object {
     ...typescript.sys,
     getCurrentDirectory: () => hooks().cwd.replaceAll(sep, '/'),
     watchFile: (...watch) => hooks().watchFile(...watch),
-    watchDirectory: (...watch) => hooks().watchDirectory(...watch),
+    watchDirectory: () => ({ close: () => {} }), // see lookingAgain
   };
   const additions = {
     sys,
@@ -114,7 +112,7 @@ function standIn(): object {
       const { disableTopLevelAwait: _, noImplicitUseStrict: __, ...known } = options;
       const { options: ours, rootFiles } = hooks();
       const create = typescript.createWatchCompilerHost as (...args: unknown[]) => Host;
-      return create([...roots, ...rootFiles], { ...known, ...ours }, ...rest);
+      return lookingAgain(create([...roots, ...rootFiles], { ...known, ...ours }, ...rest));
     },
     createWatchProgram(host: Host): TypeScript.WatchOfFilesAndCompilerOptions<Builder> {
       const { afterProgramCreate } = host;
@@ -146,6 +144,29 @@ function standIn(): object {
     Object.defineProperty(stand, key, { enumerable: true, get: () => typescript[key as keyof typeof typescript] });
   }
   return Object.assign(stand, additions);
+}
+
+/**
+ * A host that looks again for what a cell, or a local file, imports and was not found: it may have been written or installed
+ * since. TypeScript would watch folders for it and tell of a find by a timer beside that of the next program; tslab keeps one.
+ */
+function lookingAgain(host: Host): Host {
+  const isUsers = (path: string) => !path.endsWith('.d.ts') || path.endsWith(`/${EARLIER_FILE}`);
+  const cache = typescript.createModuleResolutionCache(host.getCurrentDirectory(), (name) => name, host.options);
+  /** Files of the user's that import what was not found. */
+  const lacking = new Set<string>();
+  host.hasInvalidatedResolutions = (path) => lacking.has(path);
+  host.resolveModuleNameLiterals = (literals, path, redirected, options, source) => {
+    const known = isUsers(path) ? undefined : cache;
+    const resolved = literals.map((literal) => {
+      const mode = typescript.getModeForUsageLocation(source, literal, options);
+      return typescript.resolveModuleName(literal.text, path, options, host, known, redirected, mode);
+    });
+    if (isUsers(path) && resolved.some(({ resolvedModule }) => !resolvedModule)) lacking.add(path);
+    else lacking.delete(path);
+    return resolved;
+  };
+  return host;
 }
 
 /**
