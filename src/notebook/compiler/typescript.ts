@@ -155,6 +155,7 @@ function lookingAgain(host: Host): Host {
   const cache = typescript.createModuleResolutionCache(host.getCurrentDirectory(), (name) => name, host.options);
   /** Files of the user's that import what was not found. */
   const lacking = new Set<string>();
+  host.getModuleResolutionCache = () => cache;
   host.hasInvalidatedResolutions = (path) => lacking.has(path);
   host.resolveModuleNameLiterals = (literals, path, redirected, options, source) => {
     const known = isUsers(path) ? undefined : cache;
