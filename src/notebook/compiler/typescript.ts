@@ -29,6 +29,8 @@ interface Internals {
       location: TypeScript.Node,
     ): Pick<TypeScript.QuickInfo, 'displayParts' | 'documentation' | 'tags'> & { symbolKind: string };
   };
+  /** Finds what a file declares, for its `locals`. */
+  bindSourceFile(file: TypeScript.SourceFile, options: TypeScript.CompilerOptions): void;
   getTouchingPropertyName(file: TypeScript.SourceFile, position: number): TypeScript.Node;
   getContainerNode(node: TypeScript.Node): TypeScript.Node | undefined;
   typeToDisplayParts(
@@ -39,8 +41,7 @@ interface Internals {
 }
 const internals = require('typescript') as Internals;
 
-type Host = TypeScript.WatchCompilerHostOfFilesAndCompilerOptions<TypeScript.EmitAndSemanticDiagnosticsBuilderProgram>;
-type Builder = TypeScript.EmitAndSemanticDiagnosticsBuilderProgram;
+type Host = TypeScript.WatchCompilerHostOfFilesAndCompilerOptions<TypeScript.BuilderProgram>;
 
 export interface TslabHooks {
   /** Folder of the cells. */
@@ -104,19 +105,31 @@ function standIn(): object {
     ...typescript.sys,
     getCurrentDirectory: () => hooks().cwd.replaceAll(sep, '/'),
     watchFile: (...watch) => hooks().watchFile(...watch),
-    watchDirectory: () => ({ close: () => {} }), // see lookingAgain
+    watchDirectory: () => ({ close: () => {} }), // see resolving
   };
   const additions = {
     sys,
-    createWatchCompilerHost(roots: string[], options: TypeScript.CompilerOptions, ...rest: unknown[]): Host {
+    createWatchCompilerHost(
+      roots: string[],
+      options: TypeScript.CompilerOptions,
+      system: TypeScript.System,
+      _create: unknown,
+      ...reporters: [TypeScript.DiagnosticReporter, TypeScript.WatchStatusReporter]
+    ): Host {
       const { disableTopLevelAwait: _, noImplicitUseStrict: __, ...known } = options;
       const { options: ours, rootFiles } = hooks();
-      const create = typescript.createWatchCompilerHost as (...args: unknown[]) => Host;
-      return lookingAgain(create([...roots, ...rootFiles], { ...known, ...ours }, ...rest));
+      const all = [...roots, ...rootFiles];
+      // The builder that TypeScript takes by itself would look up, for each cell, what every file of the program refers to.
+      const create = typescript.createAbstractBuilder;
+      return typescript.createWatchCompilerHost(all, { ...known, ...ours }, system, create, ...reporters);
     },
-    createWatchProgram(host: Host): TypeScript.WatchOfFilesAndCompilerOptions<Builder> {
+    createWatchProgram(host: Host): TypeScript.WatchOfFilesAndCompilerOptions<TypeScript.BuilderProgram> {
+      const imports = resolving(host);
       const { afterProgramCreate } = host;
-      host.afterProgramCreate = (builder) => afterProgramCreate?.(forCells(builder, hooks().onSideOutput));
+      host.afterProgramCreate = (made) => {
+        const builder: CellBuilder = forCells(made.getProgram(), imports, hooks().onSideOutput);
+        afterProgramCreate?.(builder as TypeScript.BuilderProgram);
+      };
       return typescript.createWatchProgram(host);
     },
     getDefaultTypeRoots: (cwd: string) => typeRootsAbove(cwd),
@@ -146,49 +159,73 @@ function standIn(): object {
   return Object.assign(stand, additions);
 }
 
+/** What each of the user's files imports: resolved files, and undefined for what was not found. */
+type Imports = ReadonlyMap<string, readonly (string | undefined)[]>;
+
 /**
- * A host that looks again for what a cell, or a local file, imports and was not found: it may have been written or installed
+ * Has a host look again for what a cell, or a local file, imports and was not found: it may have been written or installed
  * since. TypeScript would watch folders for it and tell of a find by a timer beside that of the next program; tslab keeps one.
  */
-function lookingAgain(host: Host): Host {
+function resolving(host: Host): Imports {
+  const imports = new Map<string, (string | undefined)[]>();
   const isUsers = (path: string) => !path.endsWith('.d.ts') || path.endsWith(`/${EARLIER_FILE}`);
   const cache = typescript.createModuleResolutionCache(host.getCurrentDirectory(), (name) => name, host.options);
-  /** Files of the user's that import what was not found. */
-  const lacking = new Set<string>();
   host.getModuleResolutionCache = () => cache;
-  host.hasInvalidatedResolutions = (path) => lacking.has(path);
+  host.hasInvalidatedResolutions = (path) => imports.get(path)?.includes(undefined) ?? false;
   host.resolveModuleNameLiterals = (literals, path, redirected, options, source) => {
     const known = isUsers(path) ? undefined : cache;
     const resolved = literals.map((literal) => {
       const mode = typescript.getModeForUsageLocation(source, literal, options);
       return typescript.resolveModuleName(literal.text, path, options, host, known, redirected, mode);
     });
-    if (isUsers(path) && resolved.some(({ resolvedModule }) => !resolvedModule)) lacking.add(path);
-    else lacking.delete(path);
+    if (isUsers(path))
+      imports.set(
+        path,
+        resolved.map(({ resolvedModule }) => resolvedModule?.resolvedFileName),
+      );
     return resolved;
   };
-  return host;
+  return imports;
 }
+
+/** What tslab asks of a builder. */
+type CellBuilder = Pick<TypeScript.BuilderProgram, 'getProgram' | 'getSourceFile' | 'getAllDependencies' | 'emit'>;
 
 /**
  * A builder that emits cells with earlier variables in `{ x }` spelt out, which tslab forgets, and that gives other files to
  * `onSideOutput`: tslab itself takes only those below the working folder and throws for others.
  */
-function forCells(builder: Builder, onSideOutput: TslabHooks['onSideOutput']): Builder {
-  const emit: Builder['emit'] = (file, write, cancellation, declarationsOnly, transformers) => {
-    if (!file || file.fileName.endsWith(`/${CELL_FILE}`)) {
-      const inTslabsPlace: TypeScript.WriteFileCallback = (name, ...rest) =>
-        write?.(`outDir/${name.slice(name.lastIndexOf('/') + 1)}`, ...rest);
-      const before = [...(transformers?.before ?? []), spelledOut(builder.getProgram().getTypeChecker())];
-      return builder.emit(file, inTslabsPlace, cancellation, declarationsOnly, { ...transformers, before });
-    }
-    return builder.emit(file, (name, text) => {
-      if (name.endsWith('.js')) onSideOutput(file.fileName, text);
-    });
+function forCells(
+  program: TypeScript.Program,
+  imports: Imports,
+  onSideOutput: TslabHooks['onSideOutput'],
+): CellBuilder {
+  return {
+    getProgram: () => program,
+    getSourceFile(name) {
+      const file = program.getSourceFile(name);
+      if (file) internals.bindSourceFile(file, program.getCompilerOptions());
+      return file;
+    },
+    getAllDependencies({ fileName }) {
+      const found = new Set([fileName]);
+      for (const name of found) {
+        for (const each of imports.get(name) ?? []) if (each && program.getSourceFile(each)) found.add(each);
+      }
+      return [...found];
+    },
+    emit(file, write, cancellation, declarationsOnly, transformers) {
+      if (!file || file.fileName.endsWith(`/${CELL_FILE}`)) {
+        const inTslabsPlace: TypeScript.WriteFileCallback = (name, ...rest) =>
+          write?.(`outDir/${name.slice(name.lastIndexOf('/') + 1)}`, ...rest);
+        const before = [...(transformers?.before ?? []), spelledOut(program.getTypeChecker())];
+        return program.emit(file, inTslabsPlace, cancellation, declarationsOnly, { ...transformers, before });
+      }
+      return program.emit(file, (name, text) => {
+        if (name.endsWith('.js')) onSideOutput(file.fileName, text);
+      });
+    },
   };
-  return new Proxy(builder, {
-    get: (target, key) => (key === 'emit' ? emit : Reflect.get(target, key)),
-  });
 }
 
 /** `{ x }` becomes `{ x: exports.x }` where an earlier cell declared x. */
