@@ -6,7 +6,6 @@ import { createRequire } from 'node:module';
 import { dirname, join, parse } from 'node:path';
 import type { Converter } from 'tslab/dist/converter.js';
 import type TypeScript from 'typescript';
-import { NotebookError } from '../../errors.ts';
 import { type CommonJs, commonJs } from './common_js.ts';
 import { exportedNames } from './exported_names.ts';
 import { CELL_FILE, callTslab, type TslabHooks, typescript as ts } from './typescript.ts';
@@ -96,15 +95,18 @@ export class CellCompiler {
     );
   }
 
-  /** The cell that runs before all others: it imports the prelude's names. */
+  /** The cell that runs before all others: it has the prelude's exports for its own. What they are is known, so nothing is compiled. */
   prelude(): CompiledCell {
     const { modules, prelude } = this.#options;
     const names = exportedNames(modules[prelude] ?? '');
-    const { cell, diagnostics } = this.compile(`import { ${names.join(', ')} } from '${prelude}';`);
-    if (cell) return cell;
-    throw new NotebookError(
-      `Cannot start the notebook: ${diagnostics.map(({ message }) => message).join('; ')}; install layerscope again`,
-    );
+    return {
+      code: `Object.assign(exports, require('${prelude}'));`,
+      map: '',
+      imports: [prelude],
+      result: null,
+      files: [],
+      declarations: `import { ${names.join(', ')} } from '${prelude}';\n`,
+    };
   }
 
   /** Compiles a cell after those that were kept. Nothing is kept of it until `keep`. */
@@ -174,7 +176,7 @@ export class CellCompiler {
     callTslab(this.#hooks, () => this.#converter.close());
   }
 
-  #hooksFor({ cwd, strict, modules }: CompilerOptions): TslabHooks {
+  #hooksFor({ cwd, strict, modules, prelude }: CompilerOptions): TslabHooks {
     const paths = Object.fromEntries(Object.entries(modules).map(([name, file]) => [name, [file]]));
     return {
       cwd,
@@ -193,7 +195,7 @@ export class CellCompiler {
         types: [],
         paths,
       },
-      rootFiles: ['@types/node', '@webgpu/types'].map(declarationsOf),
+      rootFiles: [...['@types/node', '@webgpu/types'].map(declarationsOf), modules[prelude] ?? ''],
       watchFile: this.#watches.watchFile,
       onDiagnostics: (found) => {
         this.#diagnostics = found;
