@@ -3,8 +3,12 @@
  * that what was saved is what runs, and no watcher walks the user's folders.
  */
 import { statSync } from 'node:fs';
+import { fileURLToPath } from 'node:url';
 import type TypeScript from 'typescript';
 import { typescript as ts } from './typescript.ts';
+
+/** Where our own declarations are, as TypeScript writes paths. */
+const OURS = fileURLToPath(new URL('../../', import.meta.url)).replaceAll('\\', '/');
 
 interface WatchedFile {
   readonly callback: TypeScript.FileWatcherCallback;
@@ -15,8 +19,8 @@ export class Watches {
   readonly #files = new Map<string, WatchedFile>();
 
   readonly watchFile: NonNullable<TypeScript.System['watchFile']> = (path, callback) => {
-    // What is installed changes with the packages alone.
-    if (path.includes('/node_modules/')) return { close: () => {} };
+    // What is installed changes with the packages alone; and we are installed, or as we were when the kernel started.
+    if (path.includes('/node_modules/') || path.startsWith(OURS)) return { close: () => {} };
     this.#files.set(path, { callback, stamp: stampOf(path) });
     return { close: () => void this.#files.delete(path) };
   };
