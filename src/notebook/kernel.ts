@@ -2,12 +2,17 @@
  * The Jupyter kernel's program: `node dist/notebook/kernel.js CONNECTION_FILE`, as kernel.json has it. What it logs goes to
  * stderr, where Jupyter shows it.
  */
+import { setImmediate, setTimeout } from 'node:timers/promises';
 import { LayerscopeError, UsageError } from '../errors.ts';
 import { STRICT_VARIABLE } from './kernelspec.ts';
 import { type Connection, connect, readConnectionFile } from './protocol/connection.ts';
 import { Kernel } from './protocol/kernel.ts';
+import type { Request } from './protocol/message.ts';
 import { endWithParent } from './protocol/parent.ts';
-import { Supervisor } from './supervisor/supervisor.ts';
+import type { Supervisor } from './supervisor/supervisor.ts';
+
+/** How long the compiler waits for a front end's first question; jupyter_client looks every 100 ms whether we are there. */
+const ASKED_WITHIN_MS = 150;
 
 const log = (line: string) => void process.stderr.write(`layerscope kernel: ${line}\n`);
 
@@ -26,7 +31,15 @@ async function main(): Promise<void> {
     process.exit(code);
   };
   let made: (supervisor: Supervisor) => void = () => {};
-  const connection: Connection = await connect(file, { onRequest: (request) => void kernel.handle(request), log });
+  let isAsked = () => {};
+  const asked = new Promise<void>((resolve) => {
+    isAsked = resolve;
+  });
+  const onRequest = (request: Request) => {
+    void kernel.handle(request);
+    isAsked();
+  };
+  const connection: Connection = await connect(file, { onRequest, log });
   const kernel: Kernel = new Kernel({
     supervisor: new Promise((resolve) => {
       made = resolve;
@@ -38,11 +51,15 @@ async function main(): Promise<void> {
   endWithParent(() => void end(0));
   process.on('SIGINT', () => void kernel.interrupt());
   process.on('SIGTERM', () => void end(0));
-  // A turn of the event loop for whoever asks who we are: the compiler takes a second to load.
-  setImmediate(() => {
-    supervisor = new Supervisor({ cwd: process.cwd(), strict: process.env[STRICT_VARIABLE] === '1' });
-    made(supervisor);
-  });
+  // The compiler takes more than a second to load, in which nothing is answered. A front end first asks who we are.
+  await Promise.race([asked, setTimeout(ASKED_WITHIN_MS)]);
+  await setImmediate();
+  const { Supervisor } = await import('./supervisor/supervisor.ts');
+  supervisor = new Supervisor({ cwd: process.cwd(), strict: process.env[STRICT_VARIABLE] === '1' });
+  made(supervisor);
+  // What its first use costs is spent before somebody waits for it.
+  await setImmediate();
+  supervisor.complete('', 0);
 }
 
 process.on('unhandledRejection', (error) =>

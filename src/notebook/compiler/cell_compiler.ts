@@ -8,7 +8,6 @@ import remapping, { type SourceMapInput } from '@jridgewell/remapping';
 import MagicString from 'magic-string';
 import type { Converter } from 'tslab/dist/converter.js';
 import type TypeScript from 'typescript';
-import { NotebookError } from '../../errors.ts';
 import { type CommonJs, commonJs } from './common_js.ts';
 import { exportedNames } from './exported_names.ts';
 import { forgotten, withoutMadeAgain } from './forgotten.ts';
@@ -101,15 +100,18 @@ export class CellCompiler {
     this.#converter = this.#newConverter();
   }
 
-  /** The cell that runs before all others: it imports the prelude's names. */
+  /** The cell that runs before all others: it has the prelude's exports for its own. What they are is known, so nothing is compiled. */
   prelude(): CompiledCell {
     const { modules, prelude } = this.#options;
     const names = exportedNames(modules[prelude] ?? '');
-    const { cell, diagnostics } = this.compile(`import { ${names.join(', ')} } from '${prelude}';`);
-    if (cell) return cell;
-    throw new NotebookError(
-      `Cannot start the notebook: ${diagnostics.map(({ message }) => message).join('; ')}; install layerscope again`,
-    );
+    return {
+      code: `Object.assign(exports, require('${prelude}'));`,
+      map: '',
+      imports: [prelude],
+      result: null,
+      files: [],
+      declarations: `import { ${names.join(', ')} } from '${prelude}';\n`,
+    };
   }
 
   /**
@@ -128,7 +130,7 @@ export class CellCompiler {
       if (refusals.length > 0) {
         return { cell: null, diagnostics: refusals.map((refusal) => refused(refusal, code)) };
       }
-      this.#watches.report(code, this.#options.cwd);
+      this.#watches.report();
       return this.#typed(text);
     });
   }
@@ -229,7 +231,7 @@ export class CellCompiler {
     return callTslab(this.#hooks, ({ createConverter }) => createConverter({ isJS: false, isBrowser: false }));
   }
 
-  #hooksFor({ cwd, strict, modules }: CompilerOptions): TslabHooks {
+  #hooksFor({ cwd, strict, modules, prelude }: CompilerOptions): TslabHooks {
     const paths = Object.fromEntries(Object.entries(modules).map(([name, file]) => [name, [file]]));
     return {
       cwd,
@@ -248,9 +250,8 @@ export class CellCompiler {
         types: [],
         paths,
       },
-      rootFiles: ['@types/node', '@webgpu/types'].map(declarationsOf),
+      rootFiles: [...['@types/node', '@webgpu/types'].map(declarationsOf), modules[prelude] ?? ''],
       watchFile: this.#watches.watchFile,
-      watchDirectory: this.#watches.watchDirectory,
       onDiagnostics: (found) => {
         this.#diagnostics = found;
       },

@@ -30,6 +30,8 @@ interface Internals {
       location: TypeScript.Node,
     ): Pick<TypeScript.QuickInfo, 'displayParts' | 'documentation' | 'tags'> & { symbolKind: string };
   };
+  /** Finds what a file declares, for its `locals`. */
+  bindSourceFile(file: TypeScript.SourceFile, options: TypeScript.CompilerOptions): void;
   getTouchingPropertyName(file: TypeScript.SourceFile, position: number): TypeScript.Node;
   getContainerNode(node: TypeScript.Node): TypeScript.Node | undefined;
   typeToDisplayParts(
@@ -50,8 +52,7 @@ export function parseCell(
   return typescript.createSourceFile('cell.ts', code, options, true) as ReturnType<typeof parseCell>;
 }
 
-type Host = TypeScript.WatchCompilerHostOfFilesAndCompilerOptions<TypeScript.EmitAndSemanticDiagnosticsBuilderProgram>;
-type Builder = TypeScript.EmitAndSemanticDiagnosticsBuilderProgram;
+type Host = TypeScript.WatchCompilerHostOfFilesAndCompilerOptions<TypeScript.BuilderProgram>;
 
 export interface TslabHooks {
   /** Folder of the cells. */
@@ -66,8 +67,6 @@ export interface TslabHooks {
   onSideOutput(path: string, javascript: string): void;
   /** Watches a file that the program reads. */
   readonly watchFile: NonNullable<TypeScript.System['watchFile']>;
-  /** Watches a folder in which a missing module may appear. */
-  readonly watchDirectory: NonNullable<TypeScript.System['watchDirectory']>;
   /** The second stage: an ES module as the body of a CommonJS function. */
   toCommonJs(javascript: string): string;
 }
@@ -117,24 +116,31 @@ function standIn(): object {
     ...typescript.sys,
     getCurrentDirectory: () => hooks().cwd.replaceAll(sep, '/'),
     watchFile: (...watch) => hooks().watchFile(...watch),
-    watchDirectory: (...watch) => hooks().watchDirectory(...watch),
+    watchDirectory: () => ({ close: () => {} }), // see resolving
   };
   const additions = {
     sys,
     createWatchCompilerHost(
       roots: string[],
       options: TypeScript.CompilerOptions,
-      sys: TypeScript.System,
-      ...rest: unknown[]
+      system: TypeScript.System,
+      _create: unknown,
+      ...reporters: [TypeScript.DiagnosticReporter, TypeScript.WatchStatusReporter]
     ): Host {
       const { disableTopLevelAwait: _, noImplicitUseStrict: __, ...known } = options;
       const { options: ours, rootFiles } = hooks();
-      const create = typescript.createWatchCompilerHost as (...args: unknown[]) => Host;
-      return create([...roots, ...rootFiles], { ...known, ...ours }, mended(sys), ...rest);
+      const all = [...roots, ...rootFiles];
+      // The builder that TypeScript takes by itself would look up, for each cell, what every file of the program refers to.
+      const create = typescript.createAbstractBuilder;
+      return typescript.createWatchCompilerHost(all, { ...known, ...ours }, mended(system), create, ...reporters);
     },
-    createWatchProgram(host: Host): TypeScript.WatchOfFilesAndCompilerOptions<Builder> {
+    createWatchProgram(host: Host): TypeScript.WatchOfFilesAndCompilerOptions<TypeScript.BuilderProgram> {
+      const imports = resolving(host);
       const { afterProgramCreate } = host;
-      host.afterProgramCreate = (builder) => afterProgramCreate?.(forCells(builder, hooks().onSideOutput));
+      host.afterProgramCreate = (made) => {
+        const builder: CellBuilder = forCells(made.getProgram(), imports, hooks().onSideOutput);
+        afterProgramCreate?.(builder as TypeScript.BuilderProgram);
+      };
       return typescript.createWatchProgram(host);
     },
     getDefaultTypeRoots: (cwd: string) => typeRootsAbove(cwd),
@@ -167,6 +173,38 @@ function standIn(): object {
 /** The one timer whose callback tslab knows to call. */
 const UPDATE_TIMER = 'timerToUpdateProgram';
 
+/** What each of the user's files imports: resolved files, and undefined for what was not found. */
+type Imports = ReadonlyMap<string, readonly (string | undefined)[]>;
+
+/**
+ * Has a host look again for what a cell, or a local file, imports and was not found: it may have been written or installed
+ * since. TypeScript would watch folders for it and tell of a find by a timer beside that of the next program; tslab keeps one.
+ */
+function resolving(host: Host): Imports {
+  const imports = new Map<string, (string | undefined)[]>();
+  const isUsers = (path: string) => !path.endsWith('.d.ts') || path.endsWith(`/${EARLIER_FILE}`);
+  const cache = typescript.createModuleResolutionCache(host.getCurrentDirectory(), (name) => name, host.options);
+  host.getModuleResolutionCache = () => cache;
+  host.hasInvalidatedResolutions = (path) => imports.get(path)?.includes(undefined) ?? false;
+  host.resolveModuleNameLiterals = (literals, path, redirected, options, source) => {
+    const known = isUsers(path) ? undefined : cache;
+    const resolved = literals.map((literal) => {
+      const mode = typescript.getModeForUsageLocation(source, literal, options);
+      return typescript.resolveModuleName(literal.text, path, options, host, known, redirected, mode);
+    });
+    if (isUsers(path))
+      imports.set(
+        path,
+        resolved.map(({ resolvedModule }) => resolvedModule?.resolvedFileName),
+      );
+    return resolved;
+  };
+  return imports;
+}
+
+/** What tslab asks of a builder. */
+type CellBuilder = Pick<TypeScript.BuilderProgram, 'getProgram' | 'getSourceFile' | 'getAllDependencies' | 'emit'>;
+
 /**
  * tslab's `sys`, which throws for good at TypeScript's second timer: that one, by which failed imports are looked up again, may
  * as well never fire, since the next update does its work. And tslab takes the names that a cell declares from TypeScript's
@@ -198,24 +236,40 @@ function withSpeltNames(_: string, list: string): string {
  * A builder that mends cells where tslab would mistake a name or their last expression, and that gives other files to
  * `onSideOutput`: tslab itself takes only those below the working folder and throws for others.
  */
-function forCells(builder: Builder, onSideOutput: TslabHooks['onSideOutput']): Builder {
-  const emit: Builder['emit'] = (file, write, cancellation, declarationsOnly, transformers) => {
-    if (!file || file.fileName.endsWith(`/${CELL_FILE}`)) {
-      const inTslabsPlace: TypeScript.WriteFileCallback = (name, ...rest) =>
-        write?.(`outDir/${name.slice(name.lastIndexOf('/') + 1)}`, ...rest);
-      const names = withEarlierNames(typescript, builder.getProgram().getTypeChecker(), (declaration) =>
-        declaration.getSourceFile().fileName.endsWith(`/${EARLIER_FILE}`),
-      );
-      const before = [...(transformers?.before ?? []), names, asLastExpression(typescript)];
-      return builder.emit(file, inTslabsPlace, cancellation, declarationsOnly, { ...transformers, before });
-    }
-    return builder.emit(file, (name, text) => {
-      if (name.endsWith('.js')) onSideOutput(file.fileName, text);
-    });
+function forCells(
+  program: TypeScript.Program,
+  imports: Imports,
+  onSideOutput: TslabHooks['onSideOutput'],
+): CellBuilder {
+  return {
+    getProgram: () => program,
+    getSourceFile(name) {
+      const file = program.getSourceFile(name);
+      if (file) internals.bindSourceFile(file, program.getCompilerOptions());
+      return file;
+    },
+    getAllDependencies({ fileName }) {
+      const found = new Set([fileName]);
+      for (const name of found) {
+        for (const each of imports.get(name) ?? []) if (each && program.getSourceFile(each)) found.add(each);
+      }
+      return [...found];
+    },
+    emit(file, write, cancellation, declarationsOnly, transformers) {
+      if (!file || file.fileName.endsWith(`/${CELL_FILE}`)) {
+        const inTslabsPlace: TypeScript.WriteFileCallback = (name, ...rest) =>
+          write?.(`outDir/${name.slice(name.lastIndexOf('/') + 1)}`, ...rest);
+        const names = withEarlierNames(typescript, program.getTypeChecker(), (declaration) =>
+          declaration.getSourceFile().fileName.endsWith(`/${EARLIER_FILE}`),
+        );
+        const before = [...(transformers?.before ?? []), names, asLastExpression(typescript)];
+        return program.emit(file, inTslabsPlace, cancellation, declarationsOnly, { ...transformers, before });
+      }
+      return program.emit(file, (name, text) => {
+        if (name.endsWith('.js')) onSideOutput(file.fileName, text);
+      });
+    },
   };
-  return new Proxy(builder, {
-    get: (target, key) => (key === 'emit' ? emit : Reflect.get(target, key)),
-  });
 }
 
 function typeRootsAbove(cwd: string): string[] {

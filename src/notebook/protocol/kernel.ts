@@ -3,10 +3,9 @@
  * and everything on the control channel are answered meanwhile.
  */
 import { randomUUID } from 'node:crypto';
+import { createRequire } from 'node:module';
 import { version } from '../../version.ts';
 import type { CellOutput, ErrorOutput } from '../cells.ts';
-import { completeness } from '../compiler/cell_compiler.ts';
-import { typescript } from '../compiler/typescript.ts';
 import { LANGUAGE_INFO } from '../kernelspec.ts';
 import type { Supervisor } from '../supervisor/supervisor.ts';
 import {
@@ -35,6 +34,9 @@ export interface KernelParts {
 type Reply = (content: Content) => void;
 
 const OK = { status: 'ok' } as const;
+
+/** The compiler's version, told before it is loaded. */
+const { version: TYPESCRIPT } = createRequire(import.meta.url)('typescript/package.json') as { version: string };
 
 export class Kernel {
   readonly #parts: KernelParts;
@@ -100,7 +102,7 @@ export class Kernel {
       case 'inspect_request':
         return reply(await this.#inspect(content));
       case 'is_complete_request': {
-        const state = completeness(text(content.code));
+        const state = (await this.#parts.supervisor).completeness(text(content.code));
         return reply(state.isComplete ? { status: 'complete' } : { status: 'incomplete', indent: state.indent });
       }
       case 'history_request':
@@ -232,10 +234,10 @@ function kernelInfo(): Content {
     protocol_version: PROTOCOL_VERSION,
     implementation: 'layerscope',
     implementation_version: version,
-    banner: `Layerscope ${version}: TypeScript ${typescript.version} on Node ${process.version}`,
+    banner: `Layerscope ${version}: TypeScript ${TYPESCRIPT} on Node ${process.version}`,
     language_info: {
       ...LANGUAGE_INFO,
-      version: typescript.version,
+      version: TYPESCRIPT,
       pygments_lexer: 'typescript',
       nbconvert_exporter: 'script',
     },

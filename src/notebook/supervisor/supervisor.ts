@@ -5,7 +5,14 @@
 import { fileURLToPath } from 'node:url';
 import { NotebookError } from '../../errors.ts';
 import type { CellOutput, CellReply, Cells, CellsOptions, ErrorOutput } from '../cells.ts';
-import { CellCompiler, type CompiledCell, type Completions, type Inspection } from '../compiler/cell_compiler.ts';
+import {
+  CellCompiler,
+  type CompiledCell,
+  type Completeness,
+  type Completions,
+  completeness,
+  type Inspection,
+} from '../compiler/cell_compiler.ts';
 import type { FromExecutor } from '../executor/wire.ts';
 import { Executor } from './executor.ts';
 import type { StreamName } from './ordered_output.ts';
@@ -112,6 +119,10 @@ export class Supervisor implements Cells {
 
   inspect(code: string, offset: number): Inspection | null {
     return this.#compiler.inspect(code, offset);
+  }
+
+  completeness(code: string): Completeness {
+    return completeness(code);
   }
 
   async interrupt(): Promise<void> {

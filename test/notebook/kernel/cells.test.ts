@@ -63,6 +63,22 @@ describe('imports', () => {
     expect(dynamic.traceback).toMatch(/Cannot find (package|module) 'no-such-package'/);
   });
 
+  test('of what was written or installed since it was missed find it', async ({ startKernel }) => {
+    const folder = mkdtempSync(join(tmpdir(), 'layerscope-late-'));
+    onTestFinished(() => rmSync(folder, { recursive: true }));
+    const kernel = await startKernel({ cwd: folder });
+    const [file, module] = ["import { late } from './late.ts'; late", "import { later } from 'later'; later"];
+    expect((await kernel.execute(file)).traceback).toMatch(/Cannot find module '\.\/late\.ts'/);
+    writeFileSync(join(folder, 'late.ts'), 'export const late = 1;\n');
+    expect(await run(kernel, file)).toBe('1');
+    expect((await kernel.execute(module)).traceback).toMatch(/Cannot find module 'later'/);
+    const installed = join(folder, 'node_modules/later');
+    mkdirSync(installed, { recursive: true });
+    writeFileSync(join(installed, 'package.json'), '{ "name": "later", "type": "module", "exports": "./index.js" }');
+    writeFileSync(join(installed, 'index.js'), 'export const later = 2;\n');
+    expect(await run(kernel, module)).toBe('2');
+  });
+
   test('of a local TypeScript file follow its edits, also through another file', async ({ startKernel }) => {
     const folder = mkdtempSync(join(tmpdir(), 'layerscope-local-'));
     onTestFinished(() => rmSync(folder, { recursive: true }));

@@ -1,4 +1,4 @@
-/** A process of its own for test/bench/run.mjs: does one thing and prints its peak memory, in bytes (VmHWM), as JSON. */
+/** A process of its own for test/bench/engine.mjs: does one thing and prints its peak memory, in bytes (VmHWM), as JSON. */
 import { readFileSync } from 'node:fs';
 import { nodePlatform, openModel } from '../../dist/node/index.js';
 
