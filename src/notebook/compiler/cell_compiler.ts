@@ -191,7 +191,16 @@ export class CellCompiler {
     );
     const kinds = new Map(original?.entries.map(({ name, kind }) => [name, `${kind}`]));
     const matches = candidates.map((text) => ({ text, kind: kinds.get(text) ?? '' }));
-    return { start, end, matches };
+    // What stands in a string already is replaced, which tslab does for names alone.
+    const inString = original?.entries[0]?.replacementSpan ?? original?.optionalReplacementSpan;
+    if (start !== end || !inString) return { start, end, matches };
+    const from = inString.start - (original?.entries[0]?.replacementSpan ? PREFIX.length : 0);
+    const typed = code.slice(from, offset).toLowerCase();
+    return {
+      start: from,
+      end: from + inString.length,
+      matches: matches.filter(({ text }) => text.toLowerCase().startsWith(typed)),
+    };
   }
 
   /** What stands at an offset, or the function whose arguments do; null where nothing is known. */

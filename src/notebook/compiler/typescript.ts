@@ -157,8 +157,8 @@ function standIn(): object {
       position: number,
     ) => quickInfo(file, checker, position),
     Completions: {
-      getCompletionsAtPositionForTslab: (host: object, ...rest: unknown[]) =>
-        internals.Completions.getCompletionsAtPosition(host, ...rest),
+      getCompletionsAtPositionForTslab: (_: object, program: TypeScript.Program, ...rest: unknown[]) =>
+        internals.Completions.getCompletionsAtPosition(completionHost(program), program, ...rest),
     },
     transpileModule: (javascript: string) => ({ outputText: hooks().toCommonJs(javascript) }),
   };
@@ -168,6 +168,17 @@ function standIn(): object {
     Object.defineProperty(stand, key, { enumerable: true, get: () => typescript[key as keyof typeof typescript] });
   }
   return Object.assign(stand, additions);
+}
+
+/** Where completion looks for modules and their files; tslab gives it nothing, which it cannot do without in an import. */
+function completionHost(program: TypeScript.Program): Partial<TypeScript.LanguageServiceHost> {
+  const { fileExists, readFile, readDirectory, directoryExists, getDirectories } = typescript.sys;
+  return {
+    ...{ fileExists, readFile, readDirectory, directoryExists, getDirectories },
+    getCurrentDirectory: () => hooks().cwd.replaceAll(sep, '/'),
+    getCompilationSettings: () => program.getCompilerOptions(),
+    useCaseSensitiveFileNames: () => true,
+  };
 }
 
 /** The one timer whose callback tslab knows to call. */

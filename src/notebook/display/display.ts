@@ -106,11 +106,14 @@ function failure(error: unknown): CellOutput {
   return { type: 'stream', name: 'stderr', text: `${thrownText(error)}\n` };
 }
 
+/** Made here: a cell may have replaced Promise by the time that it ends. */
+const DONE = Promise.resolve();
+
 /** Outputs in the order in which they were put in, each sent when it and those before it are there. */
 class OutputQueue {
   readonly #send: (output: CellOutput) => void;
   /** Done when the last output that has to wait was sent. */
-  #last: Promise<void> = Promise.resolve();
+  #last: Promise<void> = DONE;
   #waiting = 0;
   /** Counts how often what waited was given up. */
   #era = 0;
@@ -149,7 +152,7 @@ class OutputQueue {
   abandon(): void {
     this.#era++;
     this.#waiting = 0;
-    this.#last = Promise.resolve();
+    this.#last = DONE;
     this.#tell();
   }
 

@@ -7,9 +7,8 @@ import { Writable } from 'node:stream';
 import { type CellScope, currentCell } from './scope.ts';
 import { type FromExecutor, type Mark, MESSAGES, markText } from './wire.ts';
 
-// Cells may replace these; what they print is to come all the same.
+/** JavaScript's own, as it is now: cells may put another in its place. */
 const { stringify } = JSON;
-const { from: bytesOf } = Buffer;
 
 type Stream = 1 | 2;
 const STREAMS = [1, 2] as const;
@@ -68,7 +67,7 @@ export class Stdio {
   }
 
   atOnce(message: FromExecutor): void {
-    writeAll(MESSAGES, bytesOf(`${stringify(message)}\n`));
+    writeAll(MESSAGES, Buffer.from(`${stringify(message)}\n`));
   }
 
   #markCell(fd: Stream, id: number | null): void {
@@ -83,7 +82,7 @@ export class Stdio {
   }
 
   #mark(fd: Stream, mark: Mark): void {
-    writeAll(fd, bytesOf(markText(this.#session, mark)));
+    writeAll(fd, Buffer.from(markText(this.#session, mark)));
   }
 }
 

@@ -53,8 +53,9 @@ function stackWithCauses(error: unknown, depth: number): string {
   if (depth === 0) return parts.join('\n');
   const errors = read(error, 'errors');
   const several = Array.isArray(errors) ? errors : [];
-  for (const each of several.slice(0, MOST_CAUSES)) parts.push(`one of them ${stackWithCauses(each, depth - 1)}`);
-  if (several.length > MOST_CAUSES) parts.push(`and ${several.length - MOST_CAUSES} more`);
+  for (const [i, each] of several.slice(0, MOST_CAUSES).entries()) {
+    parts.push(`error ${i + 1} of ${several.length}: ${stackWithCauses(each, depth - 1)}`);
+  }
   const cause = read(error, 'cause');
   if (cause !== undefined) parts.push(`caused by ${stackWithCauses(cause, depth - 1)}`);
   return parts.join('\n');

@@ -24,13 +24,14 @@ export function readConnectionFile(path: string): ConnectionFile {
     new NotebookError(`Cannot start the kernel: the connection file ${path} ${found}; Jupyter writes it`, {
       file: path,
     });
-  let file: Partial<ConnectionFile>;
+  let file: Partial<ConnectionFile> | null;
   try {
     file = JSON.parse(readFileSync(path, 'utf8'));
   } catch (error) {
     throw failure(`cannot be read (${error instanceof Error ? error.message : error})`);
   }
-  const missing = PORTS.filter((port) => typeof file[port] !== 'number');
+  if (file === null) throw failure('is no object');
+  const missing = PORTS.filter((port) => typeof file?.[port] !== 'number');
   if (missing.length > 0) throw failure(`has no ${missing.join(', ')}`);
   const scheme = (file as { signature_scheme?: string }).signature_scheme ?? 'hmac-sha256';
   if (scheme !== 'hmac-sha256') throw failure(`wants signatures by ${scheme}; wanted hmac-sha256`);

@@ -38,6 +38,9 @@ const OK = { status: 'ok' } as const;
 /** The compiler's version, told before it is loaded. */
 const { version: TYPESCRIPT } = createRequire(import.meta.url)('typescript/package.json') as { version: string };
 
+/** The session of history: one runs, and of those before nothing is kept. */
+const SESSION = 1;
+
 export class Kernel {
   readonly #parts: KernelParts;
   readonly #session = randomUUID();
@@ -136,7 +139,7 @@ export class Kernel {
     const count = supervisor.nextCount;
     this.#running = header;
     if (!isSilent) this.#publish('execute_input', { code, execution_count: count }, header);
-    if (counts) this.#history.push([1, count, code]);
+    if (counts) this.#history.push([SESSION, count, code]);
     const onOutput = (output: CellOutput) => {
       if (!isSilent || output.type !== 'execute_result') this.#publishOutput(output, header);
     };
@@ -192,18 +195,23 @@ export class Kernel {
     return { ...OK, found: true, data, metadata: {} };
   }
 
-  #historyFor({ hist_access_type: access, n, start, stop, pattern, output }: Content): unknown[] {
+  #historyFor({ hist_access_type: access, session, n, start, stop, pattern, output, unique }: Content): unknown[] {
     const all = this.#history.map(([session, line, source]) =>
       output === true ? [session, line, [source, null]] : [session, line, source],
     );
     const last = typeof n === 'number' ? Math.max(0, all.length - n) : 0;
     if (access === 'range') {
+      // 0 is the session that runs; of others nothing is kept.
+      if (session !== undefined && session !== 0 && session !== SESSION) return [];
       const [from, to] = [start, stop].map((bound) => (typeof bound === 'number' ? bound : null));
       return all.filter(([, line]) => (line as number) >= (from ?? 0) && (line as number) < (to ?? Infinity));
     }
     if (access === 'search') {
       const matches = globMatcher(typeof pattern === 'string' ? pattern : '*');
-      return all.filter((_, i) => matches(this.#history[i]?.[2] ?? '')).slice(typeof n === 'number' ? -n : 0);
+      const sources = this.#history.map(([, , source]) => source);
+      const isFound = (source: string, i: number) =>
+        matches(source) && !(unique === true && sources.includes(source, i + 1));
+      return all.filter((_, i) => isFound(sources[i] ?? '', i)).slice(typeof n === 'number' ? -n : 0);
     }
     return all.slice(last);
   }
