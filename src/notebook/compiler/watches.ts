@@ -51,9 +51,14 @@ export class Watches {
   }
 }
 
+/** Empty where there is no such file, or none that can be looked at. */
 function stampOf(path: string): string {
-  const stat = statSync(path, { throwIfNoEntry: false });
-  return stat ? `${stat.mtimeMs} ${stat.size}` : '';
+  try {
+    const { mtimeMs, size } = statSync(path);
+    return `${mtimeMs} ${size}`;
+  } catch {
+    return '';
+  }
 }
 
 /** Where the module could be: a file beside the notebook, or a package in a node_modules above it. */

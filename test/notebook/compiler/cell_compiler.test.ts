@@ -281,12 +281,6 @@ describe('what is wrong with a cell is told by its own lines and columns', () =>
   });
 });
 
-test('after TypeScript itself has failed, the next cell compiles', async () => {
-  await cells.run('const kept = 1;');
-  expect(() => cells.compiler.compile(`${'['.repeat(20_000)}${']'.repeat(20_000)}`)).toThrow(/call stack/);
-  expect(await cells.run('kept + 1')).toBe(2);
-});
-
 test('a folder that appears where an import failed harms no later cell', async () => {
   // Both of TypeScript's timers are pending then, of which tslab knows one.
   expect(cells.diagnostics("await import('no-such-package')")[0]?.message).toMatch(/Cannot find module/);
