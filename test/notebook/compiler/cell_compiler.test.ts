@@ -10,7 +10,6 @@ afterAll(() => cells.compiler.close());
 describe('a name can be declared again', () => {
   const kinds: Readonly<Record<string, readonly [declaration: string, use: string, value: unknown]>> = {
     const: ['const x = 1;', 'x', 1],
-    let: ['let x = 2;', 'x', 2],
     function: ['function x() { return 4; }', 'x()', 4],
     class: ['class x { static five = 5; }', 'x.five', 5],
     enum: ['enum x { Six = 6 }', 'x.Six', 6],
