@@ -88,7 +88,7 @@ export class CellCompiler {
   readonly #options: CompilerOptions;
   readonly #watches = new Watches();
   readonly #hooks: TslabHooks;
-  /** Null where TypeScript has failed within, and before it is first needed. */
+  /** Null where TypeScript has failed within. */
   #converter: Converter | null = null;
   /** What all cells so far declare. */
   #declarations = '';
@@ -99,6 +99,7 @@ export class CellCompiler {
   constructor(options: CompilerOptions) {
     this.#options = options;
     this.#hooks = this.#hooksFor(options);
+    this.#call(() => {}); // so that TypeScript loads now, not with the first cell
   }
 
   /** The cell that runs before all others: it imports the prelude's names. */
