@@ -87,7 +87,8 @@ export class CellCompiler {
   readonly #options: CompilerOptions;
   readonly #watches = new Watches();
   readonly #hooks: TslabHooks;
-  #converter: Converter;
+  /** Null where TypeScript has failed within. */
+  #converter: Converter | null = null;
   /** What all cells so far declare. */
   #declarations = '';
   #diagnostics: readonly TypeScript.Diagnostic[] = [];
@@ -97,7 +98,7 @@ export class CellCompiler {
   constructor(options: CompilerOptions) {
     this.#options = options;
     this.#hooks = this.#hooksFor(options);
-    this.#converter = this.#newConverter();
+    this.#call(() => {}); // so that TypeScript loads now, not with the first cell
   }
 
   /** The cell that runs before all others: it has the prelude's exports for its own. What they are is known, so nothing is compiled. */
@@ -119,7 +120,7 @@ export class CellCompiler {
    * begins anew then, and the next cell compiles.
    */
   compile(code: string): Compilation {
-    return this.#call(() => {
+    return this.#call((converter) => {
       // Of a cell that is no TypeScript at all, the rest that could be said would mislead.
       const wrong = parseCell(code).parseDiagnostics.map(({ start, length, code: number, messageText }) => ({
         ...{ file: null, code: number, message: ts.flattenDiagnosticMessageText(messageText, '\n') },
@@ -131,15 +132,15 @@ export class CellCompiler {
         return { cell: null, diagnostics: refusals.map((refusal) => refused(refusal, code)) };
       }
       this.#watches.report();
-      return this.#typed(text);
+      return this.#typed(converter, text);
     });
   }
 
   /** Compiles a cell in which declarations get a type whose own cannot be written. */
-  #typed(code: string): Compilation {
+  #typed(converter: Converter, code: string): Compilation {
     let types: readonly Insertion[] = [];
     for (let round = 0; ; round++) {
-      const { cell, diagnostics, offsets } = this.#compile(code, types);
+      const { cell, diagnostics, offsets } = this.#compile(converter, code, types);
       if (cell) return { cell, diagnostics: null };
       const others = diagnostics.filter(({ file, code: number }) => file !== null || !isUnnameable(number ?? 0));
       const more = others.length > 0 || round === TYPING_ROUNDS ? null : missingTypes(code, offsets);
@@ -149,7 +150,11 @@ export class CellCompiler {
   }
 
   /** Compiles a cell with `types` put in; places are those of the cell without. */
-  #compile(code: string, types: readonly Insertion[]): Compilation & { readonly offsets: readonly number[] } {
+  #compile(
+    converter: Converter,
+    code: string,
+    types: readonly Insertion[],
+  ): Compilation & { readonly offsets: readonly number[] } {
     this.#files = [];
     this.#diagnostics = [];
     this.#last = null;
@@ -157,7 +162,7 @@ export class CellCompiler {
     for (const { at, text } of types) typed.appendLeft(PREFIX.length + at, text);
     const earlier = withoutMadeAgain(this.#declarations, code);
     const text = typed.toString().slice(PREFIX.length);
-    const { output, declOutput, lastExpressionVar } = this.#converter.convert(earlier, text);
+    const { output, declOutput, lastExpressionVar } = converter.convert(earlier, text);
     const places = this.#diagnostics.flatMap((each) => (each.file ? [this.#place(each, each.file, code, types)] : []));
     if (places.length > 0) {
       const diagnostics = places.map(({ diagnostic }) => diagnostic);
@@ -221,23 +226,18 @@ export class CellCompiler {
   }
 
   close(): void {
-    callTslab(this.#hooks, () => this.#converter.close());
+    callTslab(this.#hooks, () => this.#converter?.close());
   }
 
-  /** Has tslab do something. Where TypeScript fails within, its program cannot be used again: another takes its place. */
+  /** Has tslab do something. Where TypeScript fails within, its program cannot be used again: the next call makes another. */
   #call<T>(work: (converter: Converter) => T): T {
-    return callTslab(this.#hooks, () => {
-      try {
-        return work(this.#converter);
-      } catch (error) {
-        this.#converter = this.#newConverter();
-        throw error;
-      }
+    return callTslab(this.#hooks, ({ createConverter }) => {
+      const converter = this.#converter ?? createConverter({ isJS: false, isBrowser: false });
+      this.#converter = null;
+      const done = work(converter);
+      this.#converter = converter;
+      return done;
     });
-  }
-
-  #newConverter(): Converter {
-    return callTslab(this.#hooks, ({ createConverter }) => createConverter({ isJS: false, isBrowser: false }));
   }
 
   #hooksFor({ cwd, strict, modules, prelude }: CompilerOptions): TslabHooks {

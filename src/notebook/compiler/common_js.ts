@@ -73,7 +73,8 @@ function importsInto(imports: string[]): Transformer {
 
 /**
  * `await x` becomes `__cell.resume(__cell.current, await x)`, `for await (… of x)` goes over `__cell.each(x)`, `import(x)`
- * becomes `__cell.import(x)`, `import.meta` `__cell.meta`, and what is caught passes `__cell.caught(__cell.current)`: an await that fails resumes nowhere else.
+ * becomes `__cell.import(x)`, `import.meta` `__cell.meta`, and what is caught passes `__cell.caught(__cell.current)`: an await
+ * that fails resumes nowhere else.
  */
 const guarded: Transformer = (context) => (file) => {
   const { factory } = context;

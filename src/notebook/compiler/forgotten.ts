@@ -22,6 +22,7 @@ export function forgotten(earlier: string, code: string): string {
 /** `earlier` without the augmentations that the cell `code` makes again, perhaps otherwise. */
 export function withoutMadeAgain(earlier: string, code: string): string {
   const again = augmentations(code).flatMap(augmentedNames);
+  if (again.length === 0) return earlier;
   const gone = augmentations(earlier).filter((each) => augmentedNames(each).every((name) => again.includes(name)));
   return gone.reduceRight((text, { pos, end }) => text.slice(0, pos) + text.slice(end), earlier);
 }

@@ -1,5 +1,5 @@
 /** Local files that cells import: TypeScript and JavaScript, as they are now. */
-import { mkdirSync, rmSync, utimesSync, writeFileSync } from 'node:fs';
+import { mkdirSync, rmSync, symlinkSync, utimesSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { afterAll, beforeEach, describe, expect, test } from 'vitest';
 import { CellsHere } from './cells_here.ts';
@@ -179,4 +179,14 @@ test('what a file throws is thrown again until it is mended', async () => {
   await expect(cells.run(code)).rejects.toThrow('bad file');
   write('bad.ts', 'export const x = 1;');
   expect(await cells.run(code)).toBe(1);
+});
+
+test('a file that becomes one that nobody can open is told, and harms no other cell', async () => {
+  write('looped.ts', 'export const looped = 1;');
+  const code = "import { looped } from './looped.ts'; looped";
+  expect(await cells.run(code)).toBe(1);
+  rmSync(join(folder, 'looped.ts'));
+  symlinkSync('looped.ts', join(folder, 'looped.ts'));
+  expect(cells.diagnostics(code)).toMatchObject([{ code: 2307 }]);
+  expect(await cells.run('1 + 1')).toBe(2);
 });
