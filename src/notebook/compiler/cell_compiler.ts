@@ -8,11 +8,15 @@ import remapping, { type SourceMapInput } from '@jridgewell/remapping';
 import MagicString from 'magic-string';
 import type { Converter } from 'tslab/dist/converter.js';
 import type TypeScript from 'typescript';
+import { calleeBefore } from './callee.ts';
+import { CELL_FILE } from './cell_program.ts';
 import { type CommonJs, commonJs } from './common_js.ts';
+import { type CellDiagnostic, placeIn, refused } from './diagnostic.ts';
 import { exportedNames } from './exported_names.ts';
 import { forgotten, withoutMadeAgain } from './forgotten.ts';
-import { asCell, type Refusal } from './module_syntax.ts';
-import { CELL_FILE, callTslab, parseCell, type TslabHooks, typescript as ts } from './typescript.ts';
+import { asCell } from './module_syntax.ts';
+import { callTslab, type TslabHooks } from './tslab.ts';
+import { parseCell, typescript as ts } from './typescript.ts';
 import { type Insertion, isUnnameable, missingTypes } from './unnameable.ts';
 import { Watches } from './watches.ts';
 
@@ -31,21 +35,6 @@ export interface CompiledCell extends CommonJs {
   readonly files: readonly CompiledFile[];
   /** What later cells may use of this one and those before, as declarations; for `keep`. */
   readonly declarations: string;
-}
-
-/** What TypeScript has against a cell. Lines and columns count from 1. */
-export interface CellDiagnostic {
-  /** Null is the cell itself. */
-  readonly file: string | null;
-  readonly line: number;
-  readonly column: number;
-  /** Characters marked, on the first line. */
-  readonly length: number;
-  /** That line. */
-  readonly text: string;
-  /** As in TS2322; null where it is not TypeScript that objects. */
-  readonly code: number | null;
-  readonly message: string;
 }
 
 export type Compilation =
@@ -291,19 +280,6 @@ export class CellCompiler {
   }
 }
 
-/** Line and column of an offset, and that line. */
-function placeIn(source: string, offset: number, length: number) {
-  const before = source.slice(0, offset).split('\n');
-  const column = (before.at(-1) ?? '').length;
-  const text = (source.split('\n')[before.length - 1] ?? '').replace(/\r$/, '');
-  const marked = Math.max(1, Math.min(length, text.length - column));
-  return { line: before.length, column: column + 1, length: marked, text };
-}
-
-function refused({ start, end, message }: Refusal, code: string): CellDiagnostic {
-  return { file: null, code: null, message, ...placeIn(code, start, end - start) };
-}
-
 /** Where an offset in a cell with insertions lies in the cell without. */
 function offsetWithout(insertions: readonly Insertion[], offset: number): number {
   let shift = 0;
@@ -322,41 +298,4 @@ function declarationsOf(name: string): string {
   const path = require.resolve(`${name}/package.json`);
   const { types } = require(path) as { types: string };
   return join(dirname(path), types);
-}
-
-export type Completeness = { readonly isComplete: true } | { readonly isComplete: false; readonly indent: string };
-
-/** Whether a cell could run as it stands, or wants more lines; for consoles. */
-export function completeness(code: string): Completeness {
-  const { isCompleteCode } = require('tslab/dist/converter.js') as typeof import('tslab/dist/converter.js');
-  const { completed, indent } = isCompleteCode(code);
-  if (!completed) return { isComplete: false, indent: indent ?? '' };
-  return endsInTemplate(code) ? { isComplete: false, indent: '' } : { isComplete: true };
-}
-
-/** TypeScript's "Unterminated template literal", which tslab takes for a mistake. */
-const UNTERMINATED_TEMPLATE = 1160;
-
-function endsInTemplate(code: string): boolean {
-  const { diagnostics = [] } = ts.transpileModule(code, { reportDiagnostics: true });
-  return diagnostics.some(({ code }) => code === UNTERMINATED_TEMPLATE);
-}
-
-/** Offset of the name of the function in whose arguments `offset` lies; null where it lies in none. */
-function calleeBefore(code: string, offset: number): number | null {
-  // Without what follows, the calls around the cursor are those that are not closed, and they reach to the end.
-  const before = code.slice(0, offset).trimEnd();
-  const file = parseCell(before);
-  let found: number | null = null;
-  const visit = (node: TypeScript.Node): void => {
-    if (node.end < before.length) return;
-    if ((ts.isCallExpression(node) || ts.isNewExpression(node)) && node.arguments && !isClosed(node)) {
-      const { expression } = node;
-      found = (ts.isPropertyAccessExpression(expression) ? expression.name : expression).getStart(file);
-    }
-    ts.forEachChild(node, visit);
-  };
-  const isClosed = (call: TypeScript.Node) => call.getChildren(file).at(-1)?.kind === ts.SyntaxKind.CloseParenToken;
-  visit(file);
-  return found;
 }

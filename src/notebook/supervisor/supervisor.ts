@@ -5,14 +5,8 @@
 import { fileURLToPath } from 'node:url';
 import { NotebookError } from '../../errors.ts';
 import type { CellOutput, CellReply, Cells, CellsOptions, ErrorOutput } from '../cells.ts';
-import {
-  CellCompiler,
-  type CompiledCell,
-  type Completeness,
-  type Completions,
-  completeness,
-  type Inspection,
-} from '../compiler/cell_compiler.ts';
+import { CellCompiler, type CompiledCell, type Completions, type Inspection } from '../compiler/cell_compiler.ts';
+import { type Completeness, completeness } from '../compiler/completeness.ts';
 import type { FromExecutor } from '../executor/wire.ts';
 import { Executor } from './executor.ts';
 import type { StreamName } from './ordered_output.ts';

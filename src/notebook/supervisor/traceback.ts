@@ -1,7 +1,7 @@
 /** Errors as a notebook shows them: what went wrong, where in the cells, and that line with a mark under the place. */
 import { styleText } from 'node:util';
 import type { ErrorOutput } from '../cells.ts';
-import type { CellDiagnostic } from '../compiler/cell_compiler.ts';
+import type { CellDiagnostic } from '../compiler/diagnostic.ts';
 import { shownWidth } from '../display/plain_text.ts';
 import type { Thrown } from '../executor/wire.ts';
 

@@ -1,9 +1,6 @@
 /** Cells compiled and run in this process, one after another, without supervisor and executor. */
-import {
-  CellCompiler,
-  type CellDiagnostic,
-  type CompilerOptions,
-} from '../../../src/notebook/compiler/cell_compiler.ts';
+import { CellCompiler, type CompilerOptions } from '../../../src/notebook/compiler/cell_compiler.ts';
+import type { CellDiagnostic } from '../../../src/notebook/compiler/diagnostic.ts';
 import { type Exports, Modules } from '../../../src/notebook/executor/modules.ts';
 import { cellScript, rememberCell } from '../../../src/notebook/executor/stack.ts';
 

@@ -1,7 +1,7 @@
 /** Errors as a notebook shows them: the heading, the line with a mark under its place, the frames. */
 import { stripVTControlCharacters } from 'node:util';
 import { describe, expect, test } from 'vitest';
-import type { CellDiagnostic } from '../../../src/notebook/compiler/cell_compiler.ts';
+import type { CellDiagnostic } from '../../../src/notebook/compiler/diagnostic.ts';
 import { diagnosticsError, errorOf } from '../../../src/notebook/supervisor/traceback.ts';
 
 const plain = ({ traceback }: { readonly traceback: readonly string[] }) =>
