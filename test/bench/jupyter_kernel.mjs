@@ -1,4 +1,4 @@
-/** A Jupyter kernel as its front end has it: a process to start, and the other ends of two of its sockets. For test/bench/notebook.mjs. */
+/** A Jupyter kernel as its front end has it, for test/bench/notebook.mjs: a process, and the other ends of two of its sockets. */
 import { spawn } from 'node:child_process';
 import { randomUUID } from 'node:crypto';
 import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
@@ -17,7 +17,7 @@ import { framesOf, newHeader } from '../../dist/notebook/protocol/message.js';
 
 /** A client that finds nobody asks again after so many milliseconds; ZeroMQ's own 100 would be most of a short start. */
 const RECONNECT_MS = 5;
-/** Before each request, as a front end takes one: stock tslab loses some of those that follow a reply at once. */
+/** Before each request, as a front end takes one. Without it, stock tslab left one in some hundreds unanswered. */
 const PAUSE_MS = 10;
 /** What takes longer does not come. */
 const PATIENCE_MS = 30_000;

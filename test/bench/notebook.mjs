@@ -13,6 +13,7 @@
  * memory      of all processes of the kernel, after one cell, and after the 200
  */
 import { createRequire } from 'node:module';
+import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { kernelspec } from '../../dist/notebook/kernelspec.js';
 import { median, ratios, say, spread } from './figures.mjs';
@@ -27,17 +28,9 @@ const { version: tslabVersion } = createRequire(import.meta.url)(tslab);
 const CELLS = 200;
 const ASKED = 20;
 
-const ours = { name: 'layerscope', argv: kernelspec().argv };
-const stock = {
-  name: 'tslab',
-  argv: [
-    process.execPath,
-    tslab.replace(/package\.json$/, 'bin/tslab'),
-    'kernel',
-    '--config-path',
-    '{connection_file}',
-  ],
-};
+/** How each is started, as kernel.json has it. */
+const OUR_ARGV = kernelspec().argv;
+const PEER_ARGV = [process.execPath, join(dirname(tslab), 'bin/tslab'), 'kernel', '--config-path', '{connection_file}'];
 
 /** What is measured of both; milliseconds unless it says bytes. */
 const BOTH = /** @type {const} */ ([
@@ -73,8 +66,8 @@ export async function measureNotebook({ rounds }) {
   const their = [];
   for (let round = 0; round < rounds; round++) {
     say(`round ${round + 1} of ${rounds}`);
-    our.push(await measured(ours.argv, measureOurs));
-    their.push(await measured(stock.argv, measureStock));
+    our.push(await measured(OUR_ARGV, measureOurs));
+    their.push(await measured(PEER_ARGV, measureImports));
   }
   const of = (/** @type {Record<string, number>[]} */ found, /** @type {string} */ key) =>
     found.map((figures) => figures[key] ?? Number.NaN);
@@ -139,15 +132,12 @@ async function measureOurs(kernel) {
   const completeWhileRunning = await asked(kernel, 'complete', 'model.', 'start');
   const interrupted = performance.now();
   await kernel.ask({ channel: 'control', type: 'interrupt_request', content: {} });
-  const interrupt = (await loop).came - interrupted;
+  const { reply, came } = await loop;
+  if (reply.ename !== 'Interrupted') throw new Error(`the loop ended with ${reply.ename}`);
+  const interrupt = came - interrupted;
   const importVegaLite = await runCell(kernel, "import * as vl from 'vega-lite';");
   const imports = await measureImports(kernel);
   return { completeModel, inspectModel, completeWhileRunning, interrupt, importVegaLite, ...imports };
-}
-
-/** @param {JupyterKernel} kernel */
-function measureStock(kernel) {
-  return measureImports(kernel);
 }
 
 /** @param {JupyterKernel} kernel */
