@@ -5,7 +5,7 @@
  * watchdog.ts.
  * From it: text on stdout and stderr, and one JSON `FromExecutor` a line on descriptor MESSAGES, all written at once and in
  * order. Marks in the two streams say which cell the text after them belongs to, and where streams and messages meet: what
- * native code and child processes print takes the same way, so it falls into its place.
+ * native code and child processes print takes the same way, so it falls into its place among the text of its stream.
  */
 import type { CellOutput, Shown } from '../cells.ts';
 import type { CompiledCell } from '../compiler/cell_compiler.ts';

@@ -226,12 +226,12 @@ describe('what a cell replaces does not keep the next from running', () => {
 });
 
 describe('output', () => {
-  test('of stdout, stderr and display comes in order, that of child processes too', async () => {
+  test('of stdout, stderr and display comes in order, that of child processes among what their stream has', async () => {
     const { outputs } = await run(`
       import { spawnSync } from 'node:child_process';
       console.log('1'); console.error('2'); display({ 'text/plain': '3' }); console.log('4');
-      spawnSync('echo', ['5'], { stdio: 'inherit' }); console.error('6');
-      spawnSync('echo', ['7'], { stdio: 'inherit' }); ({ 'text/plain': '8' })`);
+      spawnSync('echo', ['5'], { stdio: 'inherit' }); console.log('6');
+      console.error('7'); ({ 'text/plain': '8' })`);
     const texts = outputs.map((each) =>
       each.type === 'stream' ? each.text : 'data' in each ? each.data['text/plain'] : '',
     );
