@@ -3,6 +3,7 @@
  * opened and not run go through (tags of structure, `style` with plain values, no `aria-*`). Colours are inherited, so that
  * light and dark themes both read well.
  */
+import { escapeHtml } from '../escape.ts';
 
 /** HTML as it is, to be put into other HTML without being escaped again. */
 export class Html {
@@ -24,7 +25,7 @@ export function html(
 function textOf(value: string | number | Html | readonly Html[]): string {
   if (value instanceof Html) return value.text;
   if (typeof value === 'object') return value.map(textOf).join('');
-  return `${value}`.replace(/[&<>"']/g, (character) => `&#${character.charCodeAt(0)};`);
+  return escapeHtml(`${value}`);
 }
 
 export type Align = 'left' | 'right';

@@ -2,7 +2,7 @@
  * Text of a terminal as HTML: colours and weights (SGR of ECMA-48, with 256 colours and RGB), lines that were overwritten
  * by a carriage return. Other escape sequences are left out.
  */
-import { escapeHtml } from './escape.ts';
+import { escapeHtml } from '../escape.ts';
 
 interface Style {
   readonly color?: string;

@@ -1,6 +1,6 @@
 /** TypeScript with its words marked for page.css, by highlight.js; code in other languages stays plain. */
 import { createRequire } from 'node:module';
-import { escapeHtml } from './escape.ts';
+import { escapeHtml } from '../escape.ts';
 
 /** What is used of highlight.js. Its own types would bring a browser's globals into every file of this project. */
 interface Highlighter {

@@ -4,7 +4,7 @@
  */
 import { readFile } from 'node:fs/promises';
 import { version } from '../../version.ts';
-import { escapeHtml } from './escape.ts';
+import { escapeHtml } from '../escape.ts';
 import { highlighted } from './highlight.ts';
 import { MarkdownPage } from './markdown.ts';
 import type { Cell, CodeCell, Notebook, TextCell } from './notebook.ts';

@@ -4,7 +4,7 @@
  */
 import katex from 'katex';
 import { Marked, type MarkedExtension, type Token, type TokenizerExtension, type Tokens } from 'marked';
-import { escapeHtml } from './escape.ts';
+import { escapeHtml } from '../escape.ts';
 import { highlighted } from './highlight.ts';
 
 /** A picture's address as a data: URL; undefined where it is not at hand. */

@@ -1,6 +1,7 @@
 /** One output of a cell as HTML: of the forms it comes in, the one that shows most. */
+
+import { escapeHtml } from '../escape.ts';
 import { ansiHtml } from './ansi.ts';
-import { escapeHtml } from './escape.ts';
 import type { MarkdownPage } from './markdown.ts';
 import type { Metadata, SavedOutput } from './notebook.ts';
 import { isJsonMime } from './notebook.ts';

@@ -5,6 +5,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, describe, expect, test } from 'vitest';
 import { NotebookError } from '../../../src/errors.ts';
+import { findJupyterPython } from '../../../src/node/host.ts';
 import type { Notebook } from '../../../src/notebook/ipynb/notebook.ts';
 import { parseNotebook, readNotebook } from '../../../src/notebook/ipynb/read.ts';
 import { notebookText, writeNotebook } from '../../../src/notebook/ipynb/write.ts';
@@ -13,10 +14,6 @@ import { codeCell, markdownCell, notebookOf, printed, thrown } from './fake_cell
 
 const folder = mkdtempSync(join(tmpdir(), 'layerscope-ipynb-'));
 afterAll(() => rmSync(folder, { recursive: true }));
-
-/** Debian's Python, which has Debian's nbformat. */
-const PYTHON = '/usr/bin/python3';
-const hasNbformat = spawnSync(PYTHON, ['-c', 'import nbformat']).status === 0 || undefined;
 
 const chart = {
   $schema: 'https://vega.github.io/schema/vega-lite/v5.json',
@@ -58,7 +55,7 @@ const full: Notebook = {
 
 describe('a written notebook', () => {
   test('is byte for byte what nbformat writes of it, and valid', (context) => {
-    have(context, hasNbformat, 'no python3-nbformat on this machine');
+    const python = have(context, findJupyterPython(), 'no Python with nbformat on this machine');
     const path = join(folder, 'full.ipynb');
     writeFileSync(path, notebookText(full));
     const code = `
@@ -67,7 +64,7 @@ notebook = nbformat.read(sys.argv[1], as_version=nbformat.NO_CONVERT)
 nbformat.validate(notebook)
 nbformat.write(notebook, sys.argv[2])`;
     const theirs = join(folder, 'theirs.ipynb');
-    const { stderr } = spawnSync(PYTHON, ['-W', 'error', '-c', code, path, theirs], { encoding: 'utf8' });
+    const { stderr } = spawnSync(python, ['-W', 'error', '-c', code, path, theirs], { encoding: 'utf8' });
     expect(stderr).toBe('');
     expect(readFileSync(path, 'utf8')).toBe(readFileSync(theirs, 'utf8'));
   });
@@ -123,9 +120,9 @@ describe('a file of nbformat 4.0, without ids', () => {
   test('loses what Jupyter never keeps, and is valid as 4.5', (context) => {
     const text = notebookText(parseNotebook(JSON.stringify(old), 'old.ipynb'));
     expect(text).not.toMatch(/orig_nbformat|signature|trusted/);
-    have(context, hasNbformat, 'no python3-nbformat on this machine');
+    const python = have(context, findJupyterPython(), 'no Python with nbformat on this machine');
     const code = 'import json, nbformat, sys; nbformat.validate(json.load(sys.stdin))';
-    const { stderr } = spawnSync(PYTHON, ['-W', 'error', '-c', code], { input: text, encoding: 'utf8' });
+    const { stderr } = spawnSync(python, ['-W', 'error', '-c', code], { input: text, encoding: 'utf8' });
     expect(stderr).toBe('');
   });
 });
