@@ -2,7 +2,7 @@
  * The Jupyter kernel's program: `node dist/notebook/kernel.js CONNECTION_FILE`, as kernel.json has it. What it logs goes to
  * stderr, where Jupyter shows it.
  */
-import { setImmediate, setTimeout } from 'node:timers/promises';
+import { setTimeout as delay, setImmediate } from 'node:timers/promises';
 import { LayerscopeError, UsageError } from '../errors.ts';
 import { STRICT_VARIABLE } from './kernelspec.ts';
 import { type Connection, connect, readConnectionFile } from './protocol/connection.ts';
@@ -16,6 +16,9 @@ const ASKED_WITHIN_MS = 150;
 
 const log = (line: string) => void process.stderr.write(`layerscope kernel: ${line}\n`);
 
+/** How long a kernel that is asked to end may take to deliver what it has answered. */
+const LAST_REPLIES_MS = 2000;
+
 async function main(): Promise<void> {
   const [path] = process.argv.slice(2);
   if (path === undefined)
@@ -28,7 +31,9 @@ async function main(): Promise<void> {
     isEnding = true;
     await supervisor?.close();
     await connection.close();
-    process.exit(code);
+    // The process ends by itself when ZeroMQ has delivered the last replies; where something else holds it, soon after.
+    process.exitCode = code;
+    setTimeout(() => process.exit(code), LAST_REPLIES_MS).unref();
   };
   let made: (supervisor: Supervisor) => void = () => {};
   let isAsked = () => {};
@@ -52,7 +57,7 @@ async function main(): Promise<void> {
   process.on('SIGINT', () => void kernel.interrupt());
   process.on('SIGTERM', () => void end(0));
   // The compiler takes more than a second to load, in which nothing is answered. A front end first asks who we are.
-  await Promise.race([asked, setTimeout(ASKED_WITHIN_MS)]);
+  await Promise.race([asked, delay(ASKED_WITHIN_MS)]);
   await setImmediate();
   const { Supervisor } = await import('./supervisor/supervisor.ts');
   supervisor = new Supervisor({ cwd: process.cwd(), strict: process.env[STRICT_VARIABLE] === '1' });
