@@ -112,25 +112,31 @@ class WebgpuSession implements Session {
     if (!(await this.#upload(record, request))) return from;
     let done = from;
     while (done < to && !stop?.aborted) {
-      const segment = record.segments.find(({ to }) => to > done)!;
-      done = await this.#runWatched(record, { ...request, from: done, to: Math.min(segment.to, to) });
+      const layers = this.#pace.layersAtOnce(request.pass.nTokens);
+      const ahead = record.segments.filter(({ to }) => to > done).slice(0, Math.max(1, layers));
+      done = await this.#runWatched(
+        record,
+        { ...request, from: done, to: Math.min(ahead.at(-1)!.to, to) },
+        ahead.length,
+      );
     }
     return done;
   }
 
-  /** Runs steps of one segment in one submit or in several, and waits for each. Gives the first step not done. */
-  async #runWatched(record: PassRecord, request: ExecuteRequest): Promise<number> {
+  /** Runs steps of so many segments in one submit or in several, and waits for each. Gives the first step not done. */
+  async #runWatched(record: PassRecord, request: ExecuteRequest, segments: number): Promise<number> {
     const { from, to, observed, stop, onDone } = request;
     const ends = planWork(record.steps, from, to, observed).map(({ index }) => index + 1);
+    const isWhole = this.#pace.layersAtOnce(request.pass.nTokens) > 0;
     const begun = performance.now();
     let done = from;
-    for (const end of this.#pace.isWhole(request.pass.nTokens) ? [to] : ends) {
+    for (const end of isWhole ? [to] : ends) {
       if (stop?.aborted) return done;
       await this.#run(record, done, end, observed, true);
       done = end;
       await onDone?.(done);
     }
-    this.#pace.took(ends.length, performance.now() - begun);
+    this.#pace.took(segments, ends.length, performance.now() - begun);
     return done;
   }
 
