@@ -25,11 +25,6 @@ interface Internals {
   bindSourceFile(file: TypeScript.SourceFile, options: TypeScript.CompilerOptions): void;
   getTouchingPropertyName(file: TypeScript.SourceFile, position: number): TypeScript.Node;
   getContainerNode(node: TypeScript.Node): TypeScript.Node | undefined;
-  typeToDisplayParts(
-    checker: TypeScript.TypeChecker,
-    type: TypeScript.Type,
-    enclosing: TypeScript.Node | undefined,
-  ): TypeScript.SymbolDisplayPart[];
 }
 export const internals = require('typescript') as Internals;
 

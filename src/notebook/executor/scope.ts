@@ -5,6 +5,8 @@
  * it aborts Node 20. Instead awaits of compiled cells (compiler/common_js.ts) and timers carry the cell along.
  */
 
+import { INTERRUPTED } from './wire.ts';
+
 /** JavaScript's own, as it is now: cells may put another in its place. */
 export const OwnPromise = Promise;
 
@@ -23,7 +25,7 @@ export class Interrupted extends Error {
   override readonly name = 'Interrupted';
 
   constructor() {
-    super('the cell was interrupted; variables are as it left them');
+    super(INTERRUPTED);
   }
 }
 

@@ -40,6 +40,9 @@ export type FromExecutor =
   | { readonly type: 'output'; readonly id: number | null; readonly output: CellOutput }
   | { readonly type: 'done'; readonly id: number; readonly result: Shown | null; readonly thrown: Thrown | null };
 
+/** What an interrupted cell ends with, whichever of the two processes says it. */
+export const INTERRUPTED = 'the cell was interrupted; variables are as it left them';
+
 /** A mark in stdout or stderr. */
 export type Mark =
   /** What follows was written for this run of a cell; null: for none. */

@@ -7,7 +7,7 @@ import { NotebookError } from '../../errors.ts';
 import type { CellOutput, CellReply, Cells, CellsOptions, ErrorOutput } from '../cells.ts';
 import { CellCompiler, type CompiledCell, type Completions, type Inspection } from '../compiler/cell_compiler.ts';
 import { type Completeness, completeness } from '../compiler/completeness.ts';
-import type { FromExecutor } from '../executor/wire.ts';
+import { type FromExecutor, INTERRUPTED } from '../executor/wire.ts';
 import { Executor } from './executor.ts';
 import type { StreamName } from './ordered_output.ts';
 import { diagnosticsError, errorOf } from './traceback.ts';
@@ -28,7 +28,6 @@ interface RunningCell {
 
 /** How long after it noticed an interrupt an executor may take to report that the cell has ended. */
 const REPORT_MS = 1000;
-const INTERRUPTED = 'the cell was interrupted; variables are as it left them';
 
 /** The prelude's count; cells begin at 1. */
 const PRELUDE = 0;
@@ -155,12 +154,11 @@ export class Supervisor implements Cells {
   }
 
   #start(): Executor {
-    const executor: Executor = new Executor(this.#options, {
+    return new Executor(this.#options, {
       text: (id, name, text) => this.#stream(id, name, text),
       message: (message) => this.#take(message),
       died: (how) => this.#died(how),
     });
-    return executor;
   }
 
   /** Another executor, which knows nothing of the cells so far. */
@@ -243,11 +241,10 @@ export class Supervisor implements Cells {
   }
 
   #take(message: FromExecutor): void {
+    this.#flush();
     if (message.type === 'output') {
-      this.#flush();
       this.#put(message.id, message.output);
     } else if (message.type === 'done' && this.#running?.id === message.id) {
-      this.#flush();
       const { count, onOutput, done } = this.#running;
       if (message.result) onOutput({ type: 'execute_result', executionCount: count, ...message.result });
       done(message.thrown ? errorOf(message.thrown, this.#sources) : null);
