@@ -62,11 +62,14 @@ export async function openModelFrom(
   checkWeights(gguf, config);
   const weights = ggufWeights(gguf);
   const tokenizer = createTokenizer(gguf.metadata, source.name);
-  const backend =
-    backendName === 'reference'
-      ? referenceBackend(weights)
-      : webgpuBackend(await platform.gpu(), platform.kernel, weights);
+  const backend = await backendOf(backendName, platform, weights);
   return new Model({ gguf, config, weights, tokenizer, backend, platform, transforms: [], steps: forward(config) });
+}
+
+async function backendOf(name: 'webgpu' | 'reference', platform: Platform, weights: WeightSource): Promise<Backend> {
+  return name === 'reference'
+    ? referenceBackend(weights)
+    : webgpuBackend(await platform.gpu(), platform.kernel, weights);
 }
 
 interface ModelParts {
@@ -196,6 +199,13 @@ export class Model {
     const output = { shape, data: Float32Array.from(computed) };
     const data = step.edit ? await step.edit(output, pass) : output.data;
     return new Tensor({ name: step.name, shape, dims: step.dims, data });
+  }
+
+  /** The same file and steps on a backend of its own; itself where it runs there already. Closing one closes the file of both. */
+  async on(backend: 'webgpu' | 'reference'): Promise<Model> {
+    const { platform, weights } = this.#parts;
+    if (this.backend.name === backend) return this;
+    return new Model({ ...this.#parts, backend: await backendOf(backend, platform, weights) });
   }
 
   /** The same model with other steps; weights and device memory are shared. */

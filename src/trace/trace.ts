@@ -37,6 +37,27 @@ export interface TraceRow extends Named {
   readonly sha256: string | null;
   /** False where only statistics were kept. */
   readonly hasValues: boolean;
+  /** What is known, where that is less than everything; `hasValues` is false then. A log or a table of sums has such rows. */
+  readonly partly?: PartlyKnown;
+}
+
+/** A value of which a foreign source tells a part. Statistics it does not tell are NaN, null, 0 or ''; `known` names those it does. */
+export interface PartlyKnown {
+  readonly known: readonly (keyof Statistics)[];
+  /** Half a unit of the last digit that `sum` was printed with; 0 where it is exact. */
+  readonly sumResolution: number;
+  /** Elements that were printed; null where none was. */
+  readonly sample: Sample | null;
+}
+
+/** Some elements of a value. */
+export interface Sample {
+  /** Row-major offsets, ascending. */
+  readonly offsets: Uint32Array;
+  /** As many. */
+  readonly values: Float32Array;
+  /** Half a unit of the last digit they were printed with. */
+  readonly resolution: number;
 }
 
 /** What is known of a run at its start. Plain data; producers add to it. */
