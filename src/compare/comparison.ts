@@ -92,21 +92,28 @@ export interface Worst extends Place {
   readonly excess: number;
 }
 
-/** One op on identical inputs: whether the error of its output was made there or came in. Made in `isolation.ts`. */
+/**
+ * One op on identical inputs: whether the error of its output was made there or came in. The op is run on the inputs of one
+ * side and held against the output of that same side. Made in `isolation.ts`.
+ */
 export interface Isolation {
   /** Whose inputs were fed to whose op, as a sentence's middle: "llama.cpp's inputs to our rms_norm". */
   readonly how: string;
+  /** Names of the tensors that were fed. */
   readonly inputs: readonly string[];
-  /** Our op on the reference's inputs against the reference's output. */
-  readonly made: number;
-  /** The same op in f64 on the same inputs, against ours and against the reference: which of the two is further off. */
-  readonly oursToF64: number;
-  readonly referenceToF64: number;
-  /** What the op may be off by in f32. */
+  /** Relative RMS error of our op on the reference's inputs against the reference's output; null where they are not at hand. */
+  readonly onReference: number | null;
+  /** The same on the inputs of ours, against the output of ours. */
+  readonly onOurs: number | null;
+  /** What the op may be off by. */
   readonly tolerance: Tolerance;
-  /** The rounding that reproduces the reference's output, if one does. */
+  /** The op in f64 on the same inputs against our op and against the recorded output: which of the two is further off. */
+  readonly toF64: { readonly op: number; readonly recorded: number } | null;
+  /** The rounding, or the layout, that reproduces the output, if one does. */
   readonly explained: Explanation | null;
   readonly outcome: 'inherited' | 'precision' | 'other layout' | 'made';
+  /** Whose record the op does not reproduce; null where it reproduces both. */
+  readonly madeBy: 'ours' | 'reference' | null;
 }
 
 export interface Explanation {

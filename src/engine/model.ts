@@ -38,6 +38,11 @@ export interface TokenizeOptions {
   readonly chat?: boolean;
 }
 
+export interface RunStepOptions extends OpenOptions {
+  /** Position of the first token. Default: what a cache or the keys tell, else 0. RoPE alone needs to be told. */
+  readonly nPast?: number;
+}
+
 export interface StartOptions extends RunOptions, TokenizeOptions {
   /** The text that given token ids came from, for the manifest; of a text it is that text. */
   readonly prompt?: string;
@@ -172,12 +177,12 @@ export class Model {
 
   /**
    * Runs one step alone on given inputs, by role: tensors, a cache slot's whole content, or token ids; weights and edits are
-   * the model's. `backend` may be another than the model's own. Throws StepError where the inputs do not fit.
+   * the model's. Throws StepError where the inputs do not fit.
    */
   async runStep(
     name: string,
     inputs: Readonly<Record<string, Tensor | readonly number[]>>,
-    { backend = this.backend.name }: OpenOptions = {},
+    { backend = this.backend.name, nPast }: RunStepOptions = {},
   ): Promise<Tensor> {
     const ours = this.names.resolve(name, 'run');
     const step = this.steps.find((known) => known.name === ours)!;
@@ -194,7 +199,7 @@ export class Model {
     );
     const { platform } = this.#parts;
     const where = backend === 'reference' ? backend : deviceContext(await platform.gpu(), platform.kernel);
-    const pass = passOf(step, this.steps, tensors);
+    const pass = { ...passOf(step, this.steps, tensors), ...(nPast === undefined ? {} : { nPast }) };
     const { shape, data: computed } = await runOp(op, { tensors, weights, params: step.params, pass }, where);
     const output = { shape, data: Float32Array.from(computed) };
     const data = step.edit ? await step.edit(output, pass) : output.data;
@@ -206,6 +211,13 @@ export class Model {
     const { platform, weights } = this.#parts;
     if (this.backend.name === backend) return this;
     return new Model({ ...this.#parts, backend: await backendOf(backend, platform, weights) });
+  }
+
+  /** The model without its transforms. */
+  get untransformed(): Model {
+    return this.#parts.transforms.length === 0
+      ? this
+      : new Model({ ...this.#parts, transforms: [], steps: forward(this.config) });
   }
 
   /** The same model with other steps; weights and device memory are shared. */
