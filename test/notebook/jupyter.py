@@ -47,6 +47,9 @@ class Driver:
 
     async def read(self, channel):
         while True:
+            # A reply once stayed in the socket, unread, for as long as nothing was sent: so it is asked again each second.
+            while not await self.socket(channel).poll(1000):
+                pass
             frames = await self.socket(channel).recv_multipart()
             try:
                 _, parts = self.client.session.feed_identities(frames)
