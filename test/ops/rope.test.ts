@@ -105,7 +105,7 @@ onEveryBackend(
   isNear(angles.flatMap((angle) => [Math.cos(angle), Math.sin(angle)])),
 );
 
-test('rope by recurrence drifts from the exact angles with the position: 3e-8 at 7, more than 1e-6 at 2047', async () => {
+test('rope by recurrence drifts from the exact angles with the position: 7e-8 at 7, 2.7e-5 at 2047', async () => {
   const drift = async (nPast: number) => {
     const given = { tensors: { x: randomTensor(6, [1, 3, 64]) }, pass: { nTokens: 1, nPast } };
     const params = { ...llama, dimRot: 64 };
@@ -115,7 +115,7 @@ test('rope by recurrence drifts from the exact angles with the position: 3e-8 at
   };
   expect(await drift(0)).toBe(0);
   expect(await drift(7)).toBeLessThan(1e-7);
-  expect(await drift(2047)).toBeGreaterThan(1e-6);
+  expect(await drift(2047)).toBeGreaterThan(1e-5);
   expect(await drift(2047)).toBeLessThan(1e-4);
 });
 
