@@ -1,67 +1,159 @@
-/** Reads every node of a graph while llama.cpp computes it (`cb_eval`). Runs in the child process. */
+/** Reads every node of a graph while llama.cpp computes it (`cb_eval`), into a spool. Runs in the child process. */
+import { halfAsFloat } from '../gguf/half.ts';
+import { type Statistics, statisticsOf } from '../trace/statistics.ts';
 import { readTensorHeader, type TensorHeader, type TensorLayout } from './layout.ts';
-import { inOurAxes, ourTensor } from './names.ts';
+import { chosenBy, type Extents, inOurAxes, type OurTensor, ourTensor } from './names.ts';
 import { bytesAt, type Native, type Pointer } from './native.ts';
-import type { OracleNode, OracleTensor } from './trace.ts';
+import type { SpoolWriter } from './spool.ts';
+
+/** A value of llama.cpp's graph; the numbers lie in the spool. */
+export interface CapturedNode {
+  /** As llama.cpp has it: `Qcur-0`. */
+  readonly name: string;
+  /** As ggml prints it: `MUL_MAT`, `SWIGLU`; `INPUT` for what llama.cpp fills in before the graph runs. */
+  readonly op: string;
+  /** 0 for the first node of this name and op in its pass. */
+  readonly occurrence: number;
+  readonly pass: number;
+  /** Position of the pass's first token. */
+  readonly pos0: number;
+  /** ggml's name of the type it has there. */
+  readonly type: string;
+  /** What it is of ours, or null. */
+  ours: OurTensor | null;
+  /** Outermost first; in our axes where it is ours. */
+  shape: readonly number[];
+  /** In the spool, in bytes. */
+  readonly offset: number;
+  readonly statistics: Statistics;
+}
 
 /** The pass that is being computed. */
-export interface CapturedPass {
-  readonly pass: number;
-  readonly nTokens: number;
-  readonly nKeys: number;
-  readonly nHead: number;
-  readonly nHeadKv: number;
-  /** Nodes to keep, tried on our name and on llama.cpp's; null keeps all. */
-  readonly select: RegExp | null;
+export type CapturedPass = Extents & { readonly pass: number };
+
+export interface CaptureParts {
+  readonly native: Native;
+  readonly layout: TensorLayout;
+  readonly spool: SpoolWriter;
+  readonly nLayer: number;
+  /** Nodes to keep, by our names and aliases or by llama.cpp's names; null keeps all. */
+  readonly select: RegExp | string | null;
 }
 
-export interface Captured {
-  readonly tensors: Map<string, OracleTensor>;
-  readonly unmapped: OracleNode[];
-}
-
-/** Ops that look at another node's memory, or copy it into the KV cache: their numbers are that node's. */
+/**
+ * Ops that look at another node's memory, or copy it into the KV cache: their numbers are that node's.
+ */
 const WITHOUT_VALUES: ReadonlySet<string> = new Set(['RESHAPE', 'VIEW', 'PERMUTE', 'TRANSPOSE', 'NONE', 'SET_ROWS']);
 
-/** A function for each computed node, and what it gathered. */
-export function capture(native: Native, layout: TensorLayout, pass: CapturedPass) {
-  const captured: Captured = { tensors: new Map(), unmapped: [] };
-  const seen = new Map<string, number>();
+const INPUT = 'INPUT';
 
-  function take(tensor: Pointer): void {
-    const name = native.ggml_get_name(tensor);
-    const op = native.ggml_op_desc(tensor);
-    const occurrence = seen.get(`${name} ${op}`) ?? 0;
-    seen.set(`${name} ${op}`, occurrence + 1);
-    const ours = ourTensor(name, op);
-    if (pass.select && !pass.select.test(name) && !(ours && pass.select.test(ours.name))) return;
+export class Capture {
+  /** In the order of computation. */
+  readonly nodes: CapturedNode[] = [];
+  /** Nodes of types that hold no numbers we read, as `name:op:type`. */
+  readonly unreadable: string[] = [];
+  readonly #parts: CaptureParts;
+  readonly #isChosen: (name: string) => boolean;
+  #pass: CapturedPass | undefined;
+  /** How many nodes of a name and op this pass had. */
+  #seen = new Map<string, number>();
+  #byPointer = new Map<Pointer, CapturedNode>();
+  #byOurName = new Map<string, CapturedNode>();
+  #inputs = new Set<Pointer>();
+  #bytes = new Uint8Array(0);
 
-    const header = readTensorHeader(new DataView(bytesAt(tensor, layout.size).buffer), layout);
-    const outermostFirst = [...header.ne].reverse() as [number, number, number, number];
-    const data = WITHOUT_VALUES.has(op) ? null : contiguous(readNode(native, tensor), header);
-    if (ours && data) {
-      const earlier = captured.tensors.get(ours.name);
-      if (earlier && ours.earlier) captured.tensors.set(ours.earlier, earlier);
-      captured.tensors.set(ours.name, { ...inOurAxes(ours.axes, outermostFirst, data, pass), pass: pass.pass });
-    } else {
-      captured.unmapped.push({
-        name,
-        op,
-        occurrence,
-        pass: pass.pass,
-        shape: withoutLeadingOnes(outermostFirst),
-        data,
-      });
+  constructor(parts: CaptureParts) {
+    this.#parts = parts;
+    this.#isChosen = chosenBy(parts.select, parts.nLayer);
+  }
+
+  begin(pass: CapturedPass): void {
+    this.#pass = pass;
+    this.#seen = new Map();
+    this.#byPointer = new Map();
+    this.#byOurName = new Map();
+    this.#inputs = new Set();
+  }
+
+  /** Takes the inputs that a node is about to be computed from: later something else may lie in their memory. */
+  before(tensor: Pointer): void {
+    for (const source of this.#header(tensor).sources) {
+      if (this.#inputs.has(source)) continue;
+      this.#inputs.add(source);
+      if (this.#header(source).isInput) this.#take(source, INPUT);
     }
   }
 
-  return { captured, take };
-}
+  /** Takes a node that was just computed. */
+  after(tensor: Pointer): void {
+    const op = this.#parts.native.ggml_op_desc(tensor);
+    if (!WITHOUT_VALUES.has(op)) this.#take(tensor, op);
+  }
 
-function readNode(native: Native, tensor: Pointer): Uint8Array<ArrayBuffer> {
-  const bytes = new Uint8Array(Number(native.ggml_nbytes(tensor)));
-  native.ggml_backend_tensor_get(tensor, bytes, 0, bytes.length);
-  return bytes;
+  #take(tensor: Pointer, op: string): void {
+    const { native, spool } = this.#parts;
+    const pass = this.#pass;
+    if (!pass) throw new Error('a node was computed before the first pass began');
+    const name = native.ggml_get_name(tensor);
+    const occurrence = this.#seen.get(`${name}:${op}`) ?? 0;
+    this.#seen.set(`${name}:${op}`, occurrence + 1);
+    const ours = ourTensor(name, op);
+    if (!this.#isChosen(name) && !(ours && this.#isChosen(ours.name))) return;
+
+    const header = this.#header(tensor);
+    const type = native.ggml_type_name(header.type);
+    const found = contiguous(this.#read(tensor), header);
+    if (!found) {
+      this.unreadable.push(`${name}:${op}:${type}`);
+      return;
+    }
+    const outermostFirst = [...header.ne].reverse() as [number, number, number, number];
+    const { shape, data } = ours
+      ? inOurAxes(ours, outermostFirst, found, pass)
+      : { shape: withoutLeadingOnes(outermostFirst), data: found };
+    const place = {
+      pass: pass.pass,
+      pos0: pass.nKeys - pass.nTokens,
+      type,
+      shape,
+      offset: spool.append(data),
+      statistics: statisticsOf(data),
+    };
+    const node: CapturedNode = { name, op, occurrence, ours, ...place };
+    if (ours) this.#give(node, ours, ours.product && header.sources[0]);
+    this.#byPointer.set(tensor, node);
+    this.nodes.push(node);
+  }
+
+  /** One value, one name: an earlier node of this name is what a bias was added to, or goes without. */
+  #give(
+    node: CapturedNode,
+    ours: NonNullable<ReturnType<typeof ourTensor>>,
+    product: Pointer | null | undefined,
+  ): void {
+    const earlier = this.#byOurName.get(ours.name);
+    if (earlier) earlier.ours = null;
+    this.#byOurName.set(ours.name, node);
+    const before = product === null || product === undefined ? undefined : this.#byPointer.get(product);
+    if (!before) return;
+    before.ours = ours.product;
+    before.shape = node.shape;
+  }
+
+  #header(tensor: Pointer): TensorHeader {
+    const { layout } = this.#parts;
+    return readTensorHeader(new DataView(bytesAt(tensor, layout.size).buffer), layout);
+  }
+
+  /** The bytes of a tensor, in memory that the next one takes over. */
+  #read(tensor: Pointer): Uint8Array<ArrayBuffer> {
+    const { native } = this.#parts;
+    const length = Number(native.ggml_nbytes(tensor));
+    if (this.#bytes.length < length) this.#bytes = new Uint8Array(length);
+    const bytes = this.#bytes.subarray(0, length);
+    native.ggml_backend_tensor_get(tensor, bytes, 0, length);
+    return bytes;
+  }
 }
 
 function withoutLeadingOnes(shape: readonly number[]): number[] {
@@ -69,17 +161,24 @@ function withoutLeadingOnes(shape: readonly number[]): number[] {
   return shape.slice(first < 0 ? shape.length - 1 : first);
 }
 
-/** ggml's numbers for the types that activations have. */
+/** ggml's numbers for the types that activations and inputs have. */
 const F32 = 0;
 const F16 = 1;
 const I32 = 26;
+const I64 = 27;
 
-/** The numbers of a strided tensor in row-major order, as f32; null for a type that holds no such numbers. */
-export function contiguous(bytes: Uint8Array<ArrayBuffer>, { type, ne, nb }: TensorHeader): Float32Array | null {
+/**
+ * The numbers of a strided tensor in row-major order, as f32; null for a type that holds no such numbers. Of packed f32 it
+ * is a view.
+ */
+export function contiguous(
+  bytes: Uint8Array<ArrayBuffer>,
+  { type, ne, nb }: Pick<TensorHeader, 'type' | 'ne' | 'nb'>,
+): Float32Array | null {
   const length = ne[0] * ne[1] * ne[2] * ne[3];
   const packed = nb[0] === 4 && nb[1] === nb[0] * ne[0] && nb[2] === nb[1] * ne[1] && nb[3] === nb[2] * ne[2];
   if (type === F32 && packed) return new Float32Array(bytes.buffer, 0, length);
-  const number = numberReader(bytes, type);
+  const number = numberReader(new DataView(bytes.buffer), type);
   if (!number) return null;
   const out = new Float32Array(length);
   let at = 0;
@@ -94,31 +193,17 @@ export function contiguous(bytes: Uint8Array<ArrayBuffer>, { type, ne, nb }: Ten
   return out;
 }
 
-function numberReader(bytes: Uint8Array<ArrayBuffer>, type: number): ((at: number) => number) | null {
+function numberReader(view: DataView, type: number): ((at: number) => number) | null {
   switch (type) {
-    case F32: {
-      const numbers = new Float32Array(bytes.buffer, 0, bytes.length >> 2);
-      return (at) => numbers[at >> 2] as number;
-    }
-    case I32: {
-      const numbers = new Int32Array(bytes.buffer, 0, bytes.length >> 2);
-      return (at) => numbers[at >> 2] as number;
-    }
-    case F16: {
-      const numbers = new Uint16Array(bytes.buffer, 0, bytes.length >> 1);
-      return (at) => halfToNumber(numbers[at >> 1] as number);
-    }
+    case F32:
+      return (at) => view.getFloat32(at, true);
+    case I32:
+      return (at) => view.getInt32(at, true);
+    case I64:
+      return (at) => Number(view.getBigInt64(at, true));
+    case F16:
+      return (at) => halfAsFloat[view.getUint16(at, true)] as number;
     default:
       return null;
   }
-}
-
-/** IEEE 754 binary16. */
-function halfToNumber(half: number): number {
-  const sign = half & 0x8000 ? -1 : 1;
-  const exponent = (half >> 10) & 31;
-  const fraction = half & 1023;
-  if (exponent === 0) return sign * fraction * 2 ** -24;
-  if (exponent === 31) return fraction ? Number.NaN : sign * Number.POSITIVE_INFINITY;
-  return sign * (1 + fraction / 1024) * 2 ** (exponent - 15);
 }

@@ -3,13 +3,13 @@
  * ggml's asserts abort this process and no other.
  */
 import { basename } from 'node:path';
+import type { Progress } from '../platform.ts';
 import { dequantizeRow, type Ftype, type QuantizeOptions, quantizeChunk, quantizeModel } from './ggml_blocks.ts';
 import { probeLayouts } from './layout.ts';
 import { loadNative } from './native.ts';
-import { findLibraries, librariesFolder, packageVersion } from './package.ts';
-import { allLogits, greedy, type TimeOptions, time, traceAll } from './run.ts';
+import { findLibraries, librariesFolder, type OracleVersions, packageVersion } from './package.ts';
+import { allLogits, greedy, type TimeOptions, type TraceRequest, time, traceAll } from './run.ts';
 import { logged, Session, type SessionOptions } from './session.ts';
-import type { OracleVersions } from './trace.ts';
 import { type DetokenizeOptions, detokenize, pieceBytes, type TokenizeOptions, tokenizeAll } from './vocabulary.ts';
 
 export interface OpenOptions {
@@ -21,7 +21,8 @@ export interface OpenOptions {
 /** What the parent may call. */
 export type Calls = ReturnType<typeof openCalls>;
 
-function openCalls({ bins, session: sessionOptions }: OpenOptions) {
+/** `report` says how far the call under way is. */
+function openCalls({ bins, session: sessionOptions }: OpenOptions, report: (progress: Progress) => void) {
   const libraries = findLibraries(librariesFolder(bins ?? undefined));
   const native = loadNative(libraries);
   native.llama_log_set(native.ignore, null);
@@ -44,8 +45,11 @@ function openCalls({ bins, session: sessionOptions }: OpenOptions) {
     tokenizeAll: (texts: readonly string[], options: TokenizeOptions) => tokenizeAll(session, texts, options),
     pieceBytes: (ids: readonly number[]) => pieceBytes(session, ids),
     detokenize: (ids: readonly number[], options: DetokenizeOptions) => detokenize(session, ids, options),
-    trace: (ids: readonly number[], sizes: readonly number[], select: RegExp | null) =>
-      traceAll(session, layouts, ids, sizes, select),
+    checkIds: (ids: readonly number[]) => session.checkIds(ids),
+    trace: (request: TraceRequest) =>
+      traceAll(session, layouts, request, (item, done, total) =>
+        report({ task: 'running llama.cpp', item, done, total, unit: 'layers' }),
+      ),
     logits: (ids: readonly number[]) => allLogits(session, ids),
     greedy: (ids: readonly number[], n: number) => greedy(session, ids, n),
     time: (options: TimeOptions) => time(session, options),
@@ -64,19 +68,25 @@ export interface Request {
   readonly args: readonly unknown[];
 }
 
+/** Any number of `progress`, then a value or an error. */
 export type Reply =
+  | { readonly id: number; readonly progress: Progress }
   | { readonly id: number; readonly value: unknown }
   | { readonly id: number; readonly error: string; readonly file: string | undefined };
 
 let calls: Record<string, (...args: never[]) => unknown> | undefined;
+/** The request under way; one is answered before the next is read. */
+let calling = -1;
 
-function answer({ call, args }: Request): unknown {
+function answer({ id, call, args }: Request): unknown {
+  const report = (progress: Progress) => process.send?.({ id: calling, progress } satisfies Reply);
   if (call === 'open') {
-    calls = openCalls(args[0] as OpenOptions);
+    calls = openCalls(args[0] as OpenOptions, report);
     return null;
   }
   const called = calls?.[call];
   if (!called) throw new Error(`there is no call ${call}`);
+  calling = id;
   return called(...(args as never[]));
 }
 

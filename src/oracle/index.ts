@@ -2,20 +2,31 @@
  * The real llama.cpp as an oracle: upstream's libraries from the optional package `@node-llama-cpp/<platform>`, called
  * through koffi in a process of their own, on the CPU backend alone.
  */
-import picomatch from 'picomatch';
+import type { Model } from '../engine/model.ts';
+import { watchedBy } from '../engine/watched.ts';
 import { LayerscopeError } from '../errors.ts';
-import { findLibraries, librariesFolder } from './package.ts';
+import { nodePlatform } from '../node/index.ts';
+import type { Watch } from '../platform.ts';
+import { Tensor } from '../trace/tensor.ts';
+import type { Manifest } from '../trace/trace.ts';
+import { captureManifest } from './manifest.ts';
+import { findLibraries, librariesFolder, type OracleVersions } from './package.ts';
 import { OracleProcess } from './process.ts';
 import { readableFile } from './quantize.ts';
+import { mustHaveRoom } from './room.ts';
 import type { TimeOptions, Timing } from './run.ts';
-import type { OraclePass, OracleTensor, OracleTrace, OracleVersions } from './trace.ts';
+import { Spool } from './spool.ts';
+import { Subject } from './subject.ts';
+import { type OracleTrace, oracleTrace } from './trace.ts';
 import type { DetokenizeOptions, TokenizeOptions } from './vocabulary.ts';
 
 export { dequantizeRow, quantizeChunk } from './blocks.ts';
 export type { Ftype, QuantizeOptions } from './ggml_blocks.ts';
-export { cacheFolder, f32Twin, quantize } from './quantize.ts';
+export type { OracleVersions } from './package.ts';
+export { quantize } from './quantize.ts';
 export type { Speed, TimeOptions, Timing } from './run.ts';
-export type { OracleNode, OraclePass, OracleTensor, OracleTrace, OracleVersions } from './trace.ts';
+export type { OracleTrace, SpooledTrace } from './trace.ts';
+export { cacheFolder, f32Twin, type TwinOptions, type TwinOrigin } from './twin.ts';
 export type { DetokenizeOptions, TokenizeOptions } from './vocabulary.ts';
 
 export interface LlamaCppOptions {
@@ -27,8 +38,11 @@ export interface LlamaCppOptions {
   readonly bins?: string;
 }
 
-export interface TraceOptions {
-  /** Which nodes to keep, by our name or llama.cpp's: a regular expression or a glob. Default all. */
+export interface TraceOptions extends Watch, Pick<Manifest, 'prompt' | 'template'> {
+  /**
+   * Which nodes to keep: globs over our names, their aliases and llama.cpp's names, as `select` of a run has them, or an
+   * expression on our names and llama.cpp's. Default all.
+   */
   readonly nodes?: RegExp | string;
   /** How the ids are cut into calls of llama_decode: [5, 1, 1] is a prefill of 5 and two decode steps. Default one call. */
   readonly passes?: readonly number[];
@@ -42,10 +56,14 @@ export interface LlamaCpp {
   pieces(ids: readonly number[]): Promise<string[]>;
   pieceBytes(ids: readonly number[]): Promise<Uint8Array[]>;
   detokenize(ids: readonly number[], options?: DetokenizeOptions): Promise<string>;
-  /** Every value of the graph. Weights as the file has them: on quantised ones llama.cpp rounds activations, see `f32Twin`. */
+  /**
+   * Every value of the graph, on disk in the system's temporary folder until the trace is closed or nothing leads to it.
+   * Weights as the file has them: on quantised ones llama.cpp rounds activations, see `f32Twin`. Throws TraceError where the
+   * disk is too small, InterruptedError where it is stopped, LayerscopeError where llama.cpp cannot.
+   */
   trace(ids: readonly number[], options?: TraceOptions): Promise<OracleTrace>;
   /** [token, vocab]. */
-  logits(ids: readonly number[]): Promise<OracleTensor>;
+  logits(ids: readonly number[]): Promise<Tensor>;
   /** At most `n` ids that follow, the largest logit each; an end-of-generation token ends them and is included. */
   greedy(ids: readonly number[], n: number): Promise<number[]>;
   /** The speed of llama.cpp at its own defaults, for a benchmark. */
@@ -55,11 +73,13 @@ export interface LlamaCpp {
 }
 
 /** A model in llama.cpp, by path or as `openModel` gave it; nothing is loaded before the first call. */
-export function llamaCpp(model: string | { readonly name: string }, options: LlamaCppOptions = {}): LlamaCpp {
-  const file = typeof model === 'string' ? model : model.name;
+export function llamaCpp(model: string | Model, options: LlamaCppOptions = {}): LlamaCpp {
+  const subject = new Subject(model);
+  const { file } = subject;
+  const threads = options.threads ?? 1;
   const oracle = new OracleProcess({
     bins: options.bins ?? null,
-    session: { file, threads: options.threads ?? 1, contextLength: options.contextLength ?? null },
+    session: { file, threads, contextLength: options.contextLength ?? null },
   });
   const call: OracleProcess['call'] = async (name, ...args) => {
     await readableFile(file);
@@ -68,20 +88,46 @@ export function llamaCpp(model: string | { readonly name: string }, options: Lla
   const tokenizeAll = async (texts: readonly string[], how: TokenizeOptions = {}) =>
     (await call('tokenizeAll', texts, how)).map((ids) => [...ids]);
   const pieceBytes = (ids: readonly number[]) => call('pieceBytes', ids);
+  const pieces = async (ids: readonly number[]) =>
+    (await pieceBytes(ids)).map((bytes) => new TextDecoder().decode(bytes));
 
   return {
     tokenizeAll,
     tokenize: async (text, how) => (await tokenizeAll([text], how))[0] ?? [],
     pieceBytes,
-    pieces: async (ids) => (await pieceBytes(ids)).map((bytes) => new TextDecoder().decode(bytes)),
+    pieces,
     detokenize: (ids, how = {}) => call('detokenize', ids, how),
-    trace: async (ids, { nodes, passes } = {}) => {
-      if (passes) checkPasses(ids, passes);
+    trace: async (ids, { nodes, passes: cut, prompt, template, ...watch } = {}) => {
+      if (cut) checkPasses(ids, cut);
+      const passes = cut ?? [ids.length];
+      const select = nodes === undefined ? null : withoutPlace(nodes);
+      await call('checkIds', ids);
       const versions = await call('versions');
-      const select = nodes === undefined ? null : expression(nodes);
-      return inOneTrace(ids, await call('trace', ids, passes ?? [ids.length], select), versions);
+      await mustHaveRoom(subject, passes, select);
+      const spool = new Spool();
+      try {
+        const request = { ids, passes, select, spool: spool.path };
+        const { bos, ...captured } = await oracle.watched(watchedBy(nodePlatform, watch), 'trace', request);
+        const facts = {
+          ids,
+          pieces: subject.pieces(ids) ?? (await pieces(ids)),
+          passes,
+          bos,
+          threads,
+          versions,
+          prompt,
+          template,
+        };
+        return oracleTrace(await captureManifest(subject, facts, watch), captured, spool);
+      } catch (error) {
+        spool.close();
+        throw error;
+      }
     },
-    logits: (ids) => call('logits', ids),
+    logits: async (ids) => {
+      const { shape, data } = await call('logits', ids);
+      return new Tensor({ name: 'result_output', shape, dims: ['token', 'vocab'], data });
+    },
     greedy: (ids, n) => call('greedy', ids, n),
     time: (what) => call('time', what),
     versions: () => oracle.call('versions'),
@@ -89,10 +135,9 @@ export function llamaCpp(model: string | { readonly name: string }, options: Lla
   };
 }
 
-function expression(nodes: RegExp | string): RegExp {
-  if (typeof nodes === 'string') return picomatch.makeRe(nodes);
-  // A global expression keeps its place between tests.
-  return new RegExp(nodes.source, nodes.flags.replace(/[gy]/g, ''));
+/** A global expression keeps its place between tests. */
+function withoutPlace(nodes: RegExp | string): RegExp | string {
+  return typeof nodes === 'string' ? nodes : new RegExp(nodes.source, nodes.flags.replace(/[gy]/g, ''));
 }
 
 function checkPasses(ids: readonly number[], passes: readonly number[]): void {
@@ -102,16 +147,6 @@ function checkPasses(ids: readonly number[], passes: readonly number[]): void {
     `Cannot trace in llama.cpp: passes of ${passes.join(' + ')} tokens do not add up to the ${ids.length} given; ` +
       'wanted positive sizes with that sum',
   );
-}
-
-function inOneTrace(tokens: readonly number[], passes: readonly OraclePass[], versions: OracleVersions): OracleTrace {
-  return {
-    tokens,
-    tensors: new Map(passes.flatMap((pass) => [...pass.tensors])),
-    unmapped: passes.flatMap((pass) => pass.unmapped),
-    passes,
-    versions,
-  };
 }
 
 /** null where llama.cpp can be loaded here, else why not and what to do; a test says it when it is skipped. */

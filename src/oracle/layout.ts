@@ -12,6 +12,10 @@ export interface TensorLayout {
   readonly type: number;
   readonly ne: number;
   readonly nb: number;
+  /** Bits; `ggml_set_input` sets the first. */
+  readonly flags: number;
+  /** MAX_SOURCES pointers to what the node is computed from; null where there is none. */
+  readonly src: number;
   /** How much of the struct must be read to hold these fields. */
   readonly size: number;
 }
@@ -51,6 +55,11 @@ export interface Layouts {
 export const GGML_TYPE_F32 = 0;
 export const GGML_TYPE_F16 = 1;
 
+/** GGML_MAX_SRC. */
+const MAX_SOURCES = 10;
+/** GGML_TENSOR_FLAG_INPUT. */
+const FLAG_INPUT = 1;
+
 export function probeLayouts(native: Native): Layouts {
   return {
     tensor: probeTensor(native),
@@ -82,22 +91,42 @@ function* multiples(step: number, from: number, to: number): Generator<number> {
   for (let at = from; at < to; at += step) yield at;
 }
 
-/** An F16 tensor of 6 × 10 × 14 × 22 and its transpose: sizes and strides that nothing else in the struct can equal. */
+/**
+ * An F16 tensor of 6 × 10 × 14 × 22, its transpose and its sum with another: sizes, strides and pointers that nothing else
+ * in the struct can equal. The flags are what `ggml_set_input` changes.
+ */
 function probeTensor(native: Native): TensorLayout {
   const context = native.ggml_init({ mem_size: 1 << 20, mem_buffer: null, no_alloc: false });
   try {
     const tensor = native.ggml_new_tensor_4d(context, GGML_TYPE_F16, 6, 10, 14, 22);
-    const at = (tensor: Pointer, size: number) => new DataView(bytesAt(tensor, size).buffer);
-    const searched = 160;
-    const view = at(tensor, searched);
-    const holds = (sizes: readonly number[]) => (offset: number) =>
-      sizes.every((size, i) => view.getBigInt64(offset + 8 * i, true) === BigInt(size));
+    const other = native.ggml_new_tensor_4d(context, GGML_TYPE_F16, 6, 10, 14, 22);
+    const searched = 256;
+    const read = (tensor: Pointer) => new DataView(bytesAt(tensor, searched).buffer);
+    const view = read(tensor);
+    const holds = (view: DataView, values: readonly (number | Pointer)[]) => (offset: number) =>
+      values.every((value, i) => view.getBigInt64(offset + 8 * i, true) === BigInt(value));
     const places = [...multiples(8, 0, searched - 32)];
-    const ne = only('ggml_tensor', 'ne', places, holds([6, 10, 14, 22]));
-    const nb = only('ggml_tensor', 'nb', places, holds([2, 12, 120, 1680]));
-    const layout = { type: 0, ne, nb, size: Math.max(ne, nb) + 32 };
+    const ne = only('ggml_tensor', 'ne', places, holds(view, [6, 10, 14, 22]));
+    const nb = only('ggml_tensor', 'nb', places, holds(view, [2, 12, 120, 1680]));
+    const src = only(
+      'ggml_tensor',
+      'src',
+      places,
+      holds(read(native.ggml_add(context, tensor, other)), [tensor, other]),
+    );
+    native.ggml_set_input(tensor);
+    const marked = read(tensor);
+    const flags = only('ggml_tensor', 'flags', multiples(4, 0, searched), (at) => {
+      return view.getInt32(at, true) === 0 && marked.getInt32(at, true) === FLAG_INPUT;
+    });
+    const layout = { type: 0, ne, nb, flags, src, size: Math.max(ne + 32, nb + 32, flags + 4, src + 8 * MAX_SOURCES) };
     if (view.getInt32(layout.type, true) !== GGML_TYPE_F16) throw mismatch('ggml_tensor', 'its type is not first');
-    checkTensor(native, at(native.ggml_permute(context, tensor, 1, 0, 3, 2), searched), layout);
+    const permuted = read(native.ggml_permute(context, tensor, 1, 0, 3, 2));
+    checkTensor(native, permuted, layout);
+    // Behind the sources lies what a view looks at: so there are as many sources as we think.
+    if (!holds(permuted, [tensor])(src + 8 * MAX_SOURCES)) {
+      throw mismatch('ggml_tensor', `a view's tensor does not follow ${MAX_SOURCES} sources`);
+    }
     return layout;
   } finally {
     native.ggml_free(context);
@@ -117,6 +146,10 @@ export interface TensorHeader {
   readonly ne: readonly [number, number, number, number];
   /** Strides in bytes, innermost first. */
   readonly nb: readonly [number, number, number, number];
+  /** Whether llama.cpp fills it in before the graph runs: positions, token ids, the mask. */
+  readonly isInput: boolean;
+  /** What it is computed from. */
+  readonly sources: readonly Pointer[];
 }
 
 export function readTensorHeader(view: DataView, layout: TensorLayout): TensorHeader {
@@ -125,6 +158,10 @@ export function readTensorHeader(view: DataView, layout: TensorLayout): TensorHe
     type: view.getInt32(layout.type, true),
     ne: four(layout.ne) as unknown as TensorHeader['ne'],
     nb: four(layout.nb) as unknown as TensorHeader['nb'],
+    isInput: (view.getInt32(layout.flags, true) & FLAG_INPUT) !== 0,
+    sources: [...multiples(8, layout.src, layout.src + 8 * MAX_SOURCES)]
+      .map((at) => view.getBigUint64(at, true))
+      .filter((pointer) => pointer !== 0n),
   };
 }
 

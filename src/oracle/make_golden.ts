@@ -6,8 +6,8 @@
  * writes `fixtures/golden/MODEL.arrow` and prints its size and checksum for `fixtures/README.md`.
  */
 import { basename, dirname, join } from 'node:path';
-import { captureGolden, writeGolden } from './golden.ts';
-import { sha256 } from './quantize.ts';
+import { sha256 } from './digest.ts';
+import { writeGolden } from './golden.ts';
 
 /** 10 tokens with the shipped vocabulary; names that must be told apart, so attention has work to do. */
 const PROMPT = 'Lily gave the ball to Tom. Tom thanked';
@@ -19,10 +19,9 @@ if (model === undefined) {
   process.exit(2);
 }
 
-const golden = await captureGolden(model, prompt);
 const output = join(dirname(model), 'golden', `${basename(model, '.gguf')}.arrow`);
-const size = await writeGolden(output, golden);
-console.log(`${output}: ${golden.tensors.size} tensors of ${golden.manifest.tokens.length} tokens, ${size} bytes`);
+const size = await writeGolden(output, model, prompt);
+console.log(`${output}: ${size} bytes`);
 console.log(`sha256 ${await sha256(output)}`);
 if (size > LARGEST_FILE) {
   console.error(`Cannot ship ${output}: it has ${size} bytes; wanted at most ${LARGEST_FILE}; give a shorter prompt`);

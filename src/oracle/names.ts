@@ -1,74 +1,80 @@
 /**
  * Which node of llama.cpp's graph is which of our tensors: the table "Names" of the README, keyed by (name, op), because
- * llama.cpp gives several values one name (`Qcur-0` is a MUL_MAT, a RESHAPE and a ROPE).
+ * llama.cpp gives several values one name (`Qcur-0` is a MUL_MAT, a RESHAPE and a ROPE). What our tensor is made by and
+ * what its axes are called is read off the forward pass.
  */
+import { forward } from '../llama/forward.ts';
+import { aliasesOf } from '../llama/names.ts';
+import type { Step } from '../ops/step.ts';
+import { selects } from '../trace/select.ts';
 
-/** How llama.cpp's ne (innermost first) becomes our axes. */
-type Axes =
-  /** [token, width]. */
-  | 'rows'
-  /** ne = [head·dim, token] or [dim, head, token] → [token, head, dim]. */
-  | 'heads'
-  | 'heads_kv'
-  /** ne = [key, token, head], its keys padded to a multiple of 256 → [head, token, key], cut to the keys that exist. */
-  | 'scores';
-
-interface Mapping {
-  readonly ours: string;
-  readonly op: string;
-  readonly axes: Axes;
-  /** What our name means instead for an earlier node that had it: a bias added turns `Qcur` into `Qcur_nobias`. */
-  readonly earlier?: string;
-}
-
-const MAPPINGS: Readonly<Record<string, readonly Mapping[]>> = {
-  embd: [{ ours: 'embd', op: 'GET_ROWS', axes: 'rows' }],
-  attn_norm: [{ ours: 'attn_norm', op: 'MUL', axes: 'rows' }],
-  Qcur: [
-    { ours: 'Qcur', op: 'MUL_MAT', axes: 'heads' },
-    { ours: 'Qcur', op: 'ADD', axes: 'heads', earlier: 'Qcur_nobias' },
-    { ours: 'Qcur_rope', op: 'ROPE', axes: 'heads' },
-  ],
-  Kcur: [
-    { ours: 'Kcur', op: 'MUL_MAT', axes: 'heads_kv' },
-    { ours: 'Kcur', op: 'ADD', axes: 'heads_kv', earlier: 'Kcur_nobias' },
-    { ours: 'Kcur_rope', op: 'ROPE', axes: 'heads_kv' },
-  ],
-  Vcur: [
-    { ours: 'Vcur', op: 'MUL_MAT', axes: 'heads_kv' },
-    { ours: 'Vcur', op: 'ADD', axes: 'heads_kv', earlier: 'Vcur_nobias' },
-  ],
-  kq: [{ ours: 'kq', op: 'MUL_MAT', axes: 'scores' }],
-  kq_soft_max: [{ ours: 'kq_soft_max', op: 'SOFT_MAX', axes: 'scores' }],
-  kqv_out: [{ ours: 'kqv_out', op: 'CONT', axes: 'heads' }],
-  attn_out: [
-    { ours: 'attn_out', op: 'MUL_MAT', axes: 'rows' },
-    { ours: 'attn_out', op: 'ADD', axes: 'rows' },
-  ],
-  ffn_inp: [{ ours: 'ffn_inp', op: 'ADD', axes: 'rows' }],
-  ffn_norm: [{ ours: 'ffn_norm', op: 'MUL', axes: 'rows' }],
-  ffn_gate: [{ ours: 'ffn_gate', op: 'MUL_MAT', axes: 'rows' }],
-  ffn_up: [{ ours: 'ffn_up', op: 'MUL_MAT', axes: 'rows' }],
-  ffn_swiglu: [{ ours: 'ffn_swiglu', op: 'SWIGLU', axes: 'rows' }],
-  ffn_out: [{ ours: 'ffn_out', op: 'MUL_MAT', axes: 'rows' }],
-  l_out: [{ ours: 'l_out', op: 'ADD', axes: 'rows' }],
-  result_norm: [{ ours: 'result_norm', op: 'MUL', axes: 'rows' }],
-  result_output: [{ ours: 'result_output', op: 'MUL_MAT', axes: 'rows' }],
+/** llama.cpp's name without the layer → its op → our name without the layer. */
+const OURS: Readonly<Record<string, Readonly<Record<string, string>>>> = {
+  embd: { GET_ROWS: 'embd' },
+  attn_norm: { MUL: 'attn_norm' },
+  Qcur: { MUL_MAT: 'Qcur', ADD: 'Qcur', ROPE: 'Qcur_rope' },
+  Kcur: { MUL_MAT: 'Kcur', ADD: 'Kcur', ROPE: 'Kcur_rope' },
+  Vcur: { MUL_MAT: 'Vcur', ADD: 'Vcur' },
+  kq: { MUL_MAT: 'kq' },
+  kq_soft_max: { SOFT_MAX: 'kq_soft_max' },
+  kqv_out: { CONT: 'kqv_out' },
+  attn_out: { MUL_MAT: 'attn_out', ADD: 'attn_out' },
+  ffn_inp: { ADD: 'ffn_inp' },
+  ffn_norm: { MUL: 'ffn_norm' },
+  ffn_gate: { MUL_MAT: 'ffn_gate' },
+  ffn_up: { MUL_MAT: 'ffn_up' },
+  ffn_swiglu: { SWIGLU: 'ffn_swiglu' },
+  ffn_out: { MUL_MAT: 'ffn_out' },
+  l_out: { ADD: 'l_out' },
+  result_norm: { MUL: 'result_norm' },
+  result_output: { MUL_MAT: 'result_output' },
 };
 
-export interface Mapped {
+/** One of our tensors. */
+export interface OurTensor {
   readonly name: string;
-  readonly axes: Axes;
-  /** Our name for the earlier node of this name, if there is one. */
-  readonly earlier: string | null;
+  readonly layer: number | null;
+  readonly op: string;
+  readonly dims: readonly string[];
 }
 
-/** Our name and axes for a node, or null. */
+export interface Mapped extends OurTensor {
+  /** Where this node adds a bias: what our name is for what it adds it to. */
+  readonly product: OurTensor | null;
+}
+
+/** The steps of a layer and of what is around it, by name; of sizes it shows nothing. */
+function stepsOf(hasAttentionBias: boolean): ReadonlyMap<string, Step> {
+  const sizes = { nLayer: 1, nEmbd: 4, nHead: 2, nHeadKv: 1, headDim: 2, nFf: 4, nVocab: 4, nCtx: 1 };
+  const rope = { ropeBase: 1, ropeScale: 1, ropeDim: 2, hasRopeFreqs: false };
+  const steps = forward({ ...sizes, ...rope, eps: 0, tiedEmbeddings: false, hasAttentionBias });
+  return new Map(steps.map((step) => [step.name, step]));
+}
+
+const STEPS = stepsOf(false);
+const BIASED_STEPS = stepsOf(true);
+
+/** Our tensor for a node, or null. */
 export function ourTensor(name: string, op: string): Mapped | null {
-  const [, stem = name, layer = ''] = /^(\w+?)(-\d+)?$/.exec(name) ?? [];
-  const mapping = MAPPINGS[stem]?.find((candidate) => candidate.op === op);
-  if (!mapping) return null;
-  return { name: mapping.ours + layer, axes: mapping.axes, earlier: mapping.earlier ? mapping.earlier + layer : null };
+  const [, stem = name, number] = /^(\w+?)(?:-(\d+))?$/.exec(name) ?? [];
+  const layer = number === undefined ? null : Number(number);
+  const ours = OURS[stem]?.[op];
+  if (ours === undefined) return null;
+  const named = (steps: ReadonlyMap<string, Step>, ours: string): OurTensor | null => {
+    const step = steps.get(layer === null ? ours : `${ours}-0`);
+    return step ? { name: layer === null ? ours : `${ours}-${layer}`, layer, op: step.op, dims: step.dims } : null;
+  };
+  const product = op === 'ADD' ? named(BIASED_STEPS, `${ours}_nobias`) : null;
+  const tensor = named(product ? BIASED_STEPS : STEPS, ours);
+  return tensor && { ...tensor, product };
+}
+
+/** Whether a name is chosen: by an expression on it, or by globs on it and its aliases; null chooses all. */
+export function chosenBy(select: RegExp | string | null, nLayer: number): (name: string) => boolean {
+  if (select === null) return () => true;
+  if (typeof select !== 'string') return (name) => select.test(name);
+  const picks = selects(select);
+  return (name) => picks({ name, ...aliasesOf(name, nLayer) });
 }
 
 /** What a node's shape does not say. */
@@ -81,26 +87,25 @@ export interface Extents {
   readonly nKeys: number;
 }
 
-/** Brings `data` of shape `shape` (outermost first, leading ones included) into our axes. */
+/**
+ * Brings `data` of shape `shape` (outermost first, leading ones included) into our axes. llama.cpp has heads as
+ * ne = [head·dim, token] or [dim, head, token], and scores as [key, token, head] with its keys padded to a multiple of 256:
+ * those are cut to the keys that exist.
+ */
 export function inOurAxes(
-  axes: Axes,
+  { name, dims }: OurTensor,
   [outer, plane, rows, width]: readonly [number, number, number, number],
   data: Float32Array,
   extents: Extents,
 ): { readonly shape: readonly number[]; readonly data: Float32Array } {
-  switch (axes) {
-    case 'rows':
-      return { shape: [outer * plane * rows, width], data };
-    case 'heads':
-    case 'heads_kv': {
-      const heads = axes === 'heads' ? extents.nHead : extents.nHeadKv;
-      return { shape: [extents.nTokens, heads, data.length / extents.nTokens / heads], data };
-    }
-    case 'scores':
-      return { shape: [plane, rows, extents.nKeys], data: cutRows(data, width, extents.nKeys) };
-    default:
-      return axes satisfies never;
+  if (dims.includes('key')) {
+    return { shape: [plane, rows, extents.nKeys], data: cutRows(data, width, extents.nKeys) };
   }
+  if (dims.includes('head')) {
+    const heads = /^[KV]/.test(name) ? extents.nHeadKv : extents.nHead;
+    return { shape: [extents.nTokens, heads, data.length / extents.nTokens / heads], data };
+  }
+  return { shape: [outer * plane * rows, width], data };
 }
 
 /** The first `kept` of every `width` numbers. */

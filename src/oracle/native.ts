@@ -93,6 +93,12 @@ export function loadNative(libraries: Libraries) {
       tensor: Pointer,
       ...axes: [number, number, number, number]
     ) => Pointer,
+    ggml_add: base('void *ggml_add(void *context, void *a, void *b)') as (
+      context: Pointer,
+      a: Pointer,
+      b: Pointer,
+    ) => Pointer,
+    ggml_set_input: base('void ggml_set_input(void *tensor)') as (tensor: Pointer) => void,
     ggml_get_name: base('const char *ggml_get_name(void *tensor)') as (tensor: Pointer) => string,
     ggml_op_desc: base('const char *ggml_op_desc(void *tensor)') as (tensor: Pointer) => string,
     ggml_nbytes: base('size_t ggml_nbytes(void *tensor)') as (tensor: Pointer) => number,
@@ -161,6 +167,7 @@ export function loadNative(libraries: Libraries) {
     ) => Pointer | null,
     llama_model_free: llama('void llama_model_free(void *model)') as (model: Pointer) => void,
     llama_free: llama('void llama_free(void *context)') as (context: Pointer) => void,
+    llama_model_n_layer: llama('int32_t llama_model_n_layer(void *model)') as (model: Pointer) => number,
     llama_model_n_head: llama('int32_t llama_model_n_head(void *model)') as (model: Pointer) => number,
     llama_model_n_head_kv: llama('int32_t llama_model_n_head_kv(void *model)') as (model: Pointer) => number,
     llama_model_n_ctx_train: llama('int32_t llama_model_n_ctx_train(void *model)') as (model: Pointer) => number,

@@ -29,6 +29,17 @@ export interface Libraries {
   readonly cpu: readonly string[];
 }
 
+/** What a capture was made with. */
+export interface OracleVersions {
+  readonly llama: string;
+  readonly ggml: string;
+  readonly commit: string;
+  /** File name of the CPU backend's library, for instance `libggml-cpu-zen4.so`. */
+  readonly backend: string;
+  /** The version of `@node-llama-cpp/<platform>`; null for a folder named by the caller. */
+  readonly package: string | null;
+}
+
 /** The folder with the libraries. Throws, naming the package to install, where it is missing. */
 export function librariesFolder(bins?: string): string {
   if (bins !== undefined) return bins;

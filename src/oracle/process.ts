@@ -3,27 +3,19 @@
  * that one call fails with what it said last. It never keeps an otherwise finished program alive.
  */
 import { type ChildProcess, fork } from 'node:child_process';
-import {
-  closeSync,
-  existsSync,
-  fstatSync,
-  mkdtempSync,
-  openSync,
-  readdirSync,
-  readSync,
-  rmSync,
-  statSync,
-} from 'node:fs';
-import { tmpdir } from 'node:os';
+import { closeSync, existsSync, fstatSync, readdirSync, readSync, statSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { LayerscopeError } from '../errors.ts';
+import type { Watched } from '../engine/watched.ts';
+import { InterruptedError, LayerscopeError } from '../errors.ts';
 import type { Calls, OpenOptions, Reply, Request } from './child.ts';
+import { namelessFile } from './spool.ts';
 
 interface Waiting {
   readonly call: string;
   /** How much the log held when the call was made. */
   readonly logged: number;
+  readonly onProgress: Watched['onProgress'];
   readonly resolve: (value: unknown) => void;
   readonly reject: (error: Error) => void;
 }
@@ -33,13 +25,23 @@ interface Running {
   /** The child's stderr, in an unlinked file: whatever it wrote before it replied or died can be read at once. */
   readonly log: number;
   readonly waiting: Map<number, Waiting>;
+  /** It was ended because somebody stopped a call. */
+  interrupted: boolean;
   exited: boolean;
 }
 
+interface Opened {
+  readonly running: Running;
+  /** Rejects where llama.cpp could not be loaded. */
+  readonly opened: Promise<unknown>;
+}
+
+/** How often a call is asked whether it is to stop: the process computes and hears nothing, so it is ended. */
+const ASKED_EVERY_MS = 20;
+
 export class OracleProcess {
   readonly #options: OpenOptions;
-  #running: Running | undefined;
-  #opened: Promise<unknown> | undefined;
+  #opened: Opened | undefined;
   #nextId = 0;
 
   constructor(options: OpenOptions) {
@@ -47,28 +49,55 @@ export class OracleProcess {
   }
 
   /** Calls in the child, which is started where it does not run. */
-  async call<K extends keyof Calls>(call: K, ...args: Parameters<Calls[K]>): Promise<ReturnType<Calls[K]>> {
-    if (!this.#running) {
-      this.#running = this.#start();
-      this.#opened = this.#ask(this.#running, 'open', [this.#options]);
-    }
-    const running = this.#running;
+  call<K extends keyof Calls>(call: K, ...args: Parameters<Calls[K]>): Promise<ReturnType<Calls[K]>> {
+    return this.watched({}, call, ...args);
+  }
+
+  /** Calls, and ends the process with InterruptedError where the call is to stop. */
+  async watched<K extends keyof Calls>(
+    { stop, onProgress }: Watched,
+    call: K,
+    ...args: Parameters<Calls[K]>
+  ): Promise<ReturnType<Calls[K]>> {
+    const { running, opened } = this.#open();
+    const interrupt = () => {
+      if (!stop?.aborted) return;
+      running.interrupted = true;
+      this.#end(running);
+    };
+    const asking = stop && setInterval(interrupt, ASKED_EVERY_MS);
     try {
-      await this.#opened;
-    } catch (error) {
-      if (this.#running === running) this.close();
-      throw error;
+      await opened;
+      const answered = this.#ask(running, call, args, onProgress);
+      interrupt();
+      return (await answered) as ReturnType<Calls[K]>;
+    } finally {
+      clearInterval(asking);
     }
-    return (await this.#ask(running, call, args)) as ReturnType<Calls[K]>;
   }
 
   close(): void {
-    this.#running?.child.kill('SIGKILL');
-    this.#running = undefined;
+    if (this.#opened) this.#end(this.#opened.running);
+  }
+
+  #open(): Opened {
+    if (this.#opened) return this.#opened;
+    const running = this.#start();
+    const opened = this.#ask(running, 'open', [this.#options]).catch((error) => {
+      this.#end(running);
+      throw error;
+    });
+    this.#opened = { running, opened };
+    return this.#opened;
+  }
+
+  #end(running: Running): void {
+    running.child.kill('SIGKILL');
+    if (this.#opened?.running === running) this.#opened = undefined;
   }
 
   #start(): Running {
-    const log = unlinkedFile();
+    const log = namelessFile();
     const child = fork(childFile(), [], {
       execArgv: [],
       serialization: 'advanced',
@@ -76,7 +105,7 @@ export class OracleProcess {
       // ggml would start a debugger to print a backtrace.
       env: { ...process.env, GGML_NO_BACKTRACE: '1' },
     });
-    const running: Running = { child, log, waiting: new Map(), exited: false };
+    const running: Running = { child, log, waiting: new Map(), interrupted: false, exited: false };
     child.on('message', (reply: Reply) => this.#settle(running, reply));
     child.on('error', (cause) => this.#fail(running, `failed: ${cause.message}`));
     child.on('exit', (code, signal) =>
@@ -85,11 +114,11 @@ export class OracleProcess {
     return running;
   }
 
-  #ask(running: Running, call: string, args: readonly unknown[]): Promise<unknown> {
+  #ask(running: Running, call: string, args: readonly unknown[], onProgress?: Watched['onProgress']): Promise<unknown> {
     const request: Request = { id: this.#nextId++, call, args };
     return new Promise((resolve, reject) => {
       if (running.exited) throw new LayerscopeError(`Cannot ${call}: the process of llama.cpp is closed; call again`);
-      running.waiting.set(request.id, { call, logged: fstatSync(running.log).size, resolve, reject });
+      running.waiting.set(request.id, { call, logged: fstatSync(running.log).size, onProgress, resolve, reject });
       keepAlive(running);
       running.child.send(request);
     });
@@ -97,6 +126,14 @@ export class OracleProcess {
 
   #settle(running: Running, reply: Reply): void {
     const waiting = running.waiting.get(reply.id);
+    if ('progress' in reply) {
+      try {
+        waiting?.onProgress?.(reply.progress);
+      } catch (error) {
+        waiting?.reject(error as Error);
+      }
+      return;
+    }
     running.waiting.delete(reply.id);
     keepAlive(running);
     if (!waiting) return;
@@ -110,13 +147,19 @@ export class OracleProcess {
   #fail(running: Running, what: string): void {
     if (running.exited) return;
     running.exited = true;
-    if (this.#running === running) this.#running = undefined;
+    this.#end(running);
     const file = this.#options.session?.file;
     for (const { call, logged, reject } of running.waiting.values()) {
+      const place = file ? { file } : {};
+      const begin = `Cannot finish ${call}${file ? ` on ${file}` : ''}:`;
+      if (running.interrupted) {
+        reject(new InterruptedError(`${begin} interrupted; call again to have it`, place));
+        continue;
+      }
       const message =
-        `Cannot finish ${call}${file ? ` on ${file}` : ''}: the process of llama.cpp ${what}${said(running.log, logged)}; ` +
+        `${begin} the process of llama.cpp ${what}${said(running.log, logged)}; ` +
         'llama.cpp stops itself on input that it does not accept, so check that; the next call starts a new process';
-      reject(new LayerscopeError(message, file ? { file } : {}));
+      reject(new LayerscopeError(message, place));
     }
     running.waiting.clear();
     closeSync(running.log);
@@ -151,13 +194,6 @@ function childFile(): string {
   );
 }
 
-function unlinkedFile(): number {
-  const folder = mkdtempSync(join(tmpdir(), 'layerscope-'));
-  const log = openSync(join(folder, 'log'), 'w+');
-  rmSync(folder, { recursive: true, force: true });
-  return log;
-}
-
 const LOG_BYTES = 16_384;
 const TELLING = /error|fail|invalid|assert|abort|missing|not supported|unable|unknown/i;
 
@@ -170,6 +206,6 @@ function said(log: number, from: number): string {
   const lines = bytes
     .toString('utf8')
     .split('\n')
-    .filter((line) => TELLING.test(line));
+    .filter((line) => TELLING.test(line) && !line.startsWith('print_info:'));
   return lines.length > 0 ? `; it said "${lines.slice(-2).join(' / ').trim()}"` : '';
 }

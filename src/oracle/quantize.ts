@@ -1,29 +1,58 @@
-/** llama.cpp's own quantiser, and the F32 twin of a model: the same weights, dequantised once, so that no op rounds its input. */
-import { createHash, randomUUID } from 'node:crypto';
-import { createReadStream, existsSync } from 'node:fs';
-import { access, constants, mkdir, rename, rm } from 'node:fs/promises';
-import { homedir } from 'node:os';
-import { dirname, join } from 'node:path';
-import { pipeline } from 'node:stream/promises';
+/** llama.cpp's own quantiser: a model in another type. */
+import { randomUUID } from 'node:crypto';
+import { rmSync } from 'node:fs';
+import { access, constants, mkdir, rename, rm, stat } from 'node:fs/promises';
+import { dirname } from 'node:path';
+import { type Stop, watchedBy } from '../engine/watched.ts';
 import { LayerscopeError } from '../errors.ts';
 import { openFile } from '../node/files.ts';
+import { nodePlatform } from '../node/index.ts';
+import type { Watch } from '../platform.ts';
 import type { Ftype, QuantizeOptions } from './ggml_blocks.ts';
 import { OracleProcess } from './process.ts';
 
+/** A folder with llama.cpp's libraries, in place of the package's. */
+type Bins = { readonly bins?: string };
+
 /** Writes `output` as `input` in another type. Written beside it and renamed: there is never half a file. */
-export async function quantize(
+export function quantize(
   input: string,
   output: string,
   ftype: Ftype,
-  options: QuantizeOptions & { readonly bins?: string } = {},
+  { signal, ...options }: QuantizeOptions & Bins & Pick<Watch, 'signal'> = {},
+): Promise<void> {
+  return quantizeWatched(input, output, ftype, options, watchedBy(nodePlatform, { signal }));
+}
+
+/** How often it is looked how much was written. */
+const LOOKED_EVERY_MS = 200;
+
+/** The same; `onBytes` is told how many bytes were written. */
+export async function quantizeWatched(
+  input: string,
+  output: string,
+  ftype: Ftype,
+  { bins, ...options }: QuantizeOptions & Bins,
+  { stop, onBytes }: { readonly stop?: Stop | undefined; readonly onBytes?: (bytes: number) => void },
 ): Promise<void> {
   await readableFile(input);
   await writableFolder(output);
-  const { bins, ...quantizeOptions } = options;
   const oracle = new OracleProcess({ bins: bins ?? null, session: { file: input, threads: 1, contextLength: null } });
   const partial = `${output}.${randomUUID()}.part`;
+  const remove = () => rmSync(partial, { force: true });
+  process.once('exit', remove);
+  const looking =
+    onBytes &&
+    setInterval(
+      () =>
+        stat(partial).then(
+          ({ size }) => onBytes(size),
+          () => {},
+        ),
+      LOOKED_EVERY_MS,
+    );
   try {
-    const status = await oracle.call('quantizeModel', [input, partial], ftype, quantizeOptions);
+    const status = await oracle.watched({ stop }, 'quantizeModel', [input, partial], ftype, options);
     if (status !== 0) {
       throw new LayerscopeError(
         `Cannot quantise ${input} to ${ftype}: llama_model_quantize returned ${status}; ` +
@@ -33,8 +62,10 @@ export async function quantize(
     }
     await rename(partial, output);
   } finally {
-    await rm(partial, { force: true });
+    clearInterval(looking);
     oracle.close();
+    await rm(partial, { force: true });
+    process.removeListener('exit', remove);
   }
 }
 
@@ -50,29 +81,6 @@ async function writableFolder(file: string): Promise<void> {
       { file, cause },
     );
   }
-}
-
-/** Where derived files are kept: LAYERSCOPE_CACHE, else `layerscope` in XDG_CACHE_HOME or ~/.cache. */
-export function cacheFolder(env: NodeJS.ProcessEnv = process.env): string {
-  return env.LAYERSCOPE_CACHE || join(env.XDG_CACHE_HOME || join(homedir(), '.cache'), 'layerscope');
-}
-
-/** The path of `file`'s F32 twin, made on first use and kept by the file's sha256. About 4 bytes per weight. */
-export async function f32Twin(
-  file: string,
-  options: QuantizeOptions & { readonly bins?: string } = {},
-): Promise<string> {
-  await readableFile(file);
-  const twin = join(cacheFolder(), 'f32', `${await sha256(file)}.gguf`);
-  if (!existsSync(twin)) await quantize(file, twin, 'F32', options);
-  return twin;
-}
-
-/** Of a file, 64 hexadecimal digits. */
-export async function sha256(file: string): Promise<string> {
-  const hash = createHash('sha256');
-  await pipeline(createReadStream(file), hash);
-  return hash.digest('hex');
 }
 
 /** Throws where `file` cannot be read, with the cure. */

@@ -1,61 +1,87 @@
 /** Runs a model in llama.cpp: every value, the logits, a greedy continuation, its speed. Runs in the child process. */
-import { type Captured, capture } from './capture.ts';
+import { Capture, type CapturedNode } from './capture.ts';
 import type { Layouts } from './layout.ts';
 import { registerEval, unregisterEval } from './native.ts';
 import type { Session } from './session.ts';
-import type { OraclePass, OracleTensor } from './trace.ts';
+import { SpoolWriter } from './spool.ts';
 
-/** `sizes`: how `ids` are cut into calls of llama_decode: [5, 1, 1] is a prefill of 5 and two decode steps. */
+export interface TraceRequest {
+  readonly ids: readonly number[];
+  /** How `ids` are cut into calls of llama_decode: [5, 1, 1] is a prefill of 5 and two decode steps. */
+  readonly passes: readonly number[];
+  /** Nodes to keep, by our names and aliases or by llama.cpp's names; null keeps all. */
+  readonly select: RegExp | string | null;
+  /** The file that takes the values. */
+  readonly spool: string;
+}
+
+export interface TraceReply {
+  readonly nodes: readonly CapturedNode[];
+  /** Nodes of types that hold no numbers we read, as `name:op:type`. */
+  readonly unreadable: readonly string[];
+  readonly nLayer: number;
+  /** Whether the first id is the vocabulary's BOS. */
+  readonly bos: boolean;
+}
+
+/** `onLayer` is told how many layers of all passes are done. */
 export function traceAll(
   session: Session,
   layouts: Layouts,
-  ids: readonly number[],
-  sizes: readonly number[],
-  select: RegExp | null,
-): OraclePass[] {
+  { ids, passes, select, spool: path }: TraceRequest,
+  onLayer: (name: string, done: number, total: number) => void,
+): TraceReply {
   session.checkIds(ids);
   const { native } = session;
   const model = session.model('plain');
-  const nHead = native.llama_model_n_head(model);
-  const nHeadKv = native.llama_model_n_head_kv(model);
+  const nLayer = native.llama_model_n_layer(model);
+  const heads = { nHead: native.llama_model_n_head(model), nHeadKv: native.llama_model_n_head_kv(model) };
+  const spool = new SpoolWriter(path);
+  const capture = new Capture({ native, layout: layouts.tensor, spool, nLayer, select });
 
-  let current: ReturnType<typeof capture> | undefined;
+  let pass = 0;
+  const tell = (tensor: bigint) => {
+    const name = native.ggml_get_name(tensor);
+    const layer = /^l_out-(\d+)$/.exec(name)?.[1];
+    if (layer !== undefined) onLayer(name, pass * nLayer + Number(layer) + 1, passes.length * nLayer);
+  };
   // Thrown inside the callback, an error would unwind through C; false would stop the graph and decode still return 0.
   let failure: unknown;
   const onNode = registerEval((tensor, ask) => {
-    if (ask) return true;
     try {
-      if (failure === undefined) current?.take(tensor);
+      if (failure !== undefined) return true;
+      if (ask) capture.before(tensor);
+      else {
+        capture.after(tensor);
+        tell(tensor);
+      }
     } catch (error) {
       failure = error;
     }
     return true;
   });
   try {
-    return session.withContext(
-      { positions: ids.length, threads: session.threads, kind: 'plain', onNode },
-      (context) => {
-        let pos0 = 0;
-        return sizes.map((nTokens, pass): OraclePass => {
-          const tokens = ids.slice(pos0, pos0 + nTokens);
-          const nKeys = pos0 + nTokens;
-          current = capture(native, layouts.tensor, { pass, nTokens, nKeys, nHead, nHeadKv, select });
-          session.decode(context, tokens, pos0, 'all');
-          if (failure !== undefined) throw failure;
-          const { tensors, unmapped }: Captured = current.captured;
-          const done = { tokens, pos0, tensors, unmapped };
-          pos0 = nKeys;
-          return done;
-        });
-      },
-    );
+    session.withContext({ positions: ids.length, threads: session.threads, kind: 'plain', onNode }, (context) => {
+      let pos0 = 0;
+      for (const nTokens of passes) {
+        const nKeys = pos0 + nTokens;
+        capture.begin({ pass, nTokens, nKeys, ...heads });
+        session.decode(context, ids.slice(pos0, nKeys), pos0, 'all');
+        if (failure !== undefined) throw failure;
+        pos0 = nKeys;
+        pass++;
+      }
+    });
   } finally {
     unregisterEval(onNode);
+    spool.close();
   }
+  const bos = native.llama_vocab_bos(session.vocab) === ids[0];
+  return { nodes: capture.nodes, unreadable: capture.unreadable, nLayer, bos };
 }
 
 /** [token, vocab]. */
-export function allLogits(session: Session, ids: readonly number[]): OracleTensor {
+export function allLogits(session: Session, ids: readonly number[]): { shape: [number, number]; data: Float32Array } {
   session.checkIds(ids);
   return session.withContext({ positions: ids.length, threads: session.threads, kind: 'plain' }, (context) => {
     session.decode(context, ids, 0, 'all');
@@ -65,7 +91,7 @@ export function allLogits(session: Session, ids: readonly number[]): OracleTenso
     rows.forEach((row, i) => {
       data.set(row, i * nVocab);
     });
-    return { shape: [ids.length, nVocab], data, pass: 0 };
+    return { shape: [ids.length, nVocab], data };
   });
 }
 

@@ -5,7 +5,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { contiguous } from '../../src/oracle/capture.ts';
 import { oracleAvailable } from '../../src/oracle/index.ts';
 import { GGML_TYPE_F16, type Layouts, probeLayouts, readTensorHeader } from '../../src/oracle/layout.ts';
-import { bytesAt, loadNative, type Native } from '../../src/oracle/native.ts';
+import { bytesAt, loadNative, type Native, type Pointer } from '../../src/oracle/native.ts';
 import { findLibraries, librariesFolder } from '../../src/oracle/package.ts';
 import { Session } from '../../src/oracle/session.ts';
 import { writeRandomModel } from './random_model.ts';
@@ -26,14 +26,27 @@ describe.skipIf(missing !== null)(`layouts of llama.cpp${missing === null ? '' :
   });
   afterAll(() => rmSync(folder, { recursive: true }));
 
+  const headerOf = (tensor: Pointer) =>
+    readTensorHeader(new DataView(bytesAt(tensor, layouts.tensor.size).buffer), layouts.tensor);
+
   it('a tensor read through the probed offsets agrees with ggml_nelements, ggml_nbytes and ggml_element_size', () => {
     const context = native.ggml_init({ mem_size: 1 << 20, mem_buffer: null, no_alloc: false });
     const tensor = native.ggml_new_tensor_4d(context, GGML_TYPE_F16, 7, 3, 5, 2);
-    const header = readTensorHeader(new DataView(bytesAt(tensor, layouts.tensor.size).buffer), layouts.tensor);
-    expect(header).toEqual({ type: GGML_TYPE_F16, ne: [7, 3, 5, 2], nb: [2, 14, 42, 210] });
+    const header = headerOf(tensor);
+    expect(header).toMatchObject({ type: GGML_TYPE_F16, ne: [7, 3, 5, 2], nb: [2, 14, 42, 210] });
     expect(Number(native.ggml_nelements(tensor))).toBe(7 * 3 * 5 * 2);
     expect(Number(native.ggml_nbytes(tensor))).toBe(420);
     expect(Number(native.ggml_element_size(tensor))).toBe(header.nb[0]);
+    native.ggml_free(context);
+  });
+
+  it('a node names what it is computed from, and an input is one where ggml_set_input made it so', () => {
+    const context = native.ggml_init({ mem_size: 1 << 20, mem_buffer: null, no_alloc: false });
+    const [a, b] = [1, 2].map(() => native.ggml_new_tensor_4d(context, GGML_TYPE_F16, 7, 3, 5, 2)) as [bigint, bigint];
+    native.ggml_set_input(b);
+    expect(headerOf(a)).toMatchObject({ isInput: false, sources: [] });
+    expect(headerOf(b)).toMatchObject({ isInput: true, sources: [] });
+    expect(headerOf(native.ggml_add(context, b, a))).toMatchObject({ isInput: false, sources: [b, a] });
     native.ggml_free(context);
   });
 

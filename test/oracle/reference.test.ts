@@ -8,7 +8,7 @@ import { type BlockTypeName, blockTypes } from '../../src/gguf/blocks/index.ts';
 import { modelShapes, type RandomModelOptions, randomModel } from '../../src/gguf/random_model.ts';
 import { openFile } from '../../src/node/files.ts';
 import { nodePlatform } from '../../src/node/index.ts';
-import { f32Twin, llamaCpp, type OracleTrace, oracleAvailable } from '../../src/oracle/index.ts';
+import { f32Twin, llamaCpp, oracleAvailable } from '../../src/oracle/index.ts';
 
 const missing = oracleAvailable();
 
@@ -39,21 +39,23 @@ describe.skipIf(missing !== null)(
       await writeFile(file, randomModel({ ...options, seed: 9 }));
       const ids = Array.from({ length: nTokens }, (_, i) => (i === 0 ? 1 : (i * 7919 + 31) % options.nVocab));
       const twin = llamaCpp(await f32Twin(file));
-      const theirs: OracleTrace = await twin.trace(ids);
+      const theirs = await twin.trace(ids);
       await twin.close();
 
       const model = await openModelFrom(await openFile(file), nodePlatform, { backend: 'reference' });
       const run = model.start(ids);
       await run.toEnd();
       const differences: Record<string, number> = {};
-      for (const [name, { shape, data }] of theirs.tensors) {
+      for (const name of theirs.names) {
+        const { shape, data } = await theirs.tensor(name);
         const ours = await run.trace.tensor(name);
         expect(ours.shape, name).toEqual(shape);
         differences[name] = difference(name, shape, ours.data, data);
       }
       run.close();
       await model.close();
-      const unmatched = model.steps.map(({ name }) => name).filter((name) => !theirs.tensors.has(name));
+      const unmatched = model.steps.map(({ name }) => name).filter((name) => !theirs.names.includes(name));
+      await theirs.close();
       return { differences, unmatched };
     }
 
