@@ -1,6 +1,7 @@
 /** Reads every node of a graph while llama.cpp computes it (`cb_eval`). Runs in the child process. */
+
+import { inOurAxes, ourTensor } from '../llama/graph_names.ts';
 import { readTensorHeader, type TensorHeader, type TensorLayout } from './layout.ts';
-import { inOurAxes, ourTensor } from './names.ts';
 import { bytesAt, type Native, type Pointer } from './native.ts';
 import type { OracleNode, OracleTensor } from './trace.ts';
 

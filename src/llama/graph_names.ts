@@ -4,7 +4,7 @@
  */
 
 /** How llama.cpp's ne (innermost first) becomes our axes. */
-type Axes =
+export type Axes =
   /** [token, width]. */
   | 'rows'
   /** ne = [head·dim, token] or [dim, head, token] → [token, head, dim]. */
@@ -23,6 +23,8 @@ interface Mapping {
 
 const MAPPINGS: Readonly<Record<string, readonly Mapping[]>> = {
   embd: [{ ours: 'embd', op: 'GET_ROWS', axes: 'rows' }],
+  // Before August 2025.
+  inp_embd: [{ ours: 'embd', op: 'GET_ROWS', axes: 'rows' }],
   attn_norm: [{ ours: 'attn_norm', op: 'MUL', axes: 'rows' }],
   Qcur: [
     { ours: 'Qcur', op: 'MUL_MAT', axes: 'heads' },
@@ -41,6 +43,8 @@ const MAPPINGS: Readonly<Record<string, readonly Mapping[]>> = {
   kq: [{ ours: 'kq', op: 'MUL_MAT', axes: 'scores' }],
   kq_soft_max: [{ ours: 'kq_soft_max', op: 'SOFT_MAX', axes: 'scores' }],
   kqv_out: [{ ours: 'kqv_out', op: 'CONT', axes: 'heads' }],
+  // Flash attention: then there are no kq and no kq_soft_max.
+  __fattn__: [{ ours: 'kqv_out', op: 'FLASH_ATTN_EXT', axes: 'heads' }],
   attn_out: [
     { ours: 'attn_out', op: 'MUL_MAT', axes: 'rows' },
     { ours: 'attn_out', op: 'ADD', axes: 'rows' },
