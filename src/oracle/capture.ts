@@ -1,8 +1,8 @@
 /** Reads every node of a graph while llama.cpp computes it (`cb_eval`), into a spool. Runs in the child process. */
 import { halfAsFloat } from '../gguf/half.ts';
+import { chosenBy, type Extents, inOurAxes, type OurTensor, ourTensor } from '../llama/graph_names.ts';
 import { type Statistics, statisticsOf } from '../trace/statistics.ts';
 import { readTensorHeader, type TensorHeader, type TensorLayout } from './layout.ts';
-import { chosenBy, type Extents, inOurAxes, type OurTensor, ourTensor } from './names.ts';
 import { bytesAt, type Native, type Pointer } from './native.ts';
 import type { SpoolWriter } from './spool.ts';
 

@@ -7,9 +7,9 @@ import { ModelError, TraceError } from '../errors.ts';
 import type { GgufFile } from '../gguf/reader.ts';
 import { type LlamaConfig, llamaConfig } from '../llama/config.ts';
 import { forward } from '../llama/forward.ts';
+import { chosenBy } from '../llama/graph_names.ts';
 import { freeSpace } from '../node/arrow_file.ts';
 import { sizeOf } from '../ops/shape.ts';
-import { chosenBy } from './names.ts';
 import type { Subject } from './subject.ts';
 
 /** Throws TraceError where the temporary folder has too little room for what is coming. */

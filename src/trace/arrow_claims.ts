@@ -18,16 +18,19 @@ export function checkFooter(bytes: Uint8Array): void {
   const footer = claims.root(0);
   claims.list(footer, 8, BLOCK_BYTES);
   claims.list(footer, 10, BLOCK_BYTES);
-  const schema = claims.table(footer, 6);
-  claims.list(schema, 8, REFERENCE_BYTES);
-  claims.tables(schema, 6, (field) => claims.field(field));
+  claims.schema(claims.table(footer, 6));
+}
+
+/** Throws RangeError where a list in a stream's schema message is longer than the message. */
+export function checkSchema(bytes: Uint8Array): void {
+  const claims = new Claims(bytes);
+  claims.schema(claims.table(claims.message(), 8));
 }
 
 /** Throws RangeError where a list in a record batch's head, or its number of rows, is longer than its bytes. */
 export function checkBatch(bytes: Uint8Array, bodyBytes: number): void {
   const claims = new Claims(bytes);
-  // Since format 0.15 a message begins with -1, then its length.
-  const message = claims.root(claims.int32(0) === -1 ? 8 : 4);
+  const message = claims.message();
   const batch = claims.table(message, 8);
   claims.list(message, 12, REFERENCE_BYTES);
   claims.list(batch, 6, NODE_BYTES);
@@ -54,6 +57,16 @@ class Claims {
   int64(table: number, slot: number): number {
     const at = this.#field(table, slot);
     return at === 0 ? 0 : Number(this.#view.getBigInt64(at, true));
+  }
+
+  /** Since format 0.15 a message begins with -1, then its length. */
+  message(): number {
+    return this.root(this.int32(0) === -1 ? 8 : 4);
+  }
+
+  schema(table: number): void {
+    this.list(table, 8, REFERENCE_BYTES);
+    this.tables(table, 6, (field) => this.field(field));
   }
 
   root(at: number): number {

@@ -3,14 +3,17 @@
  * llama.cpp gives several values one name (`Qcur-0` is a MUL_MAT, a RESHAPE and a ROPE). What our tensor is made by and
  * what its axes are called is read off the forward pass.
  */
-import { forward } from '../llama/forward.ts';
-import { aliasesOf } from '../llama/names.ts';
+
 import type { Step } from '../ops/step.ts';
 import { selects } from '../trace/select.ts';
+import { forward } from './forward.ts';
+import { aliasesOf } from './names.ts';
 
 /** llama.cpp's name without the layer → its op → our name without the layer. */
 const OURS: Readonly<Record<string, Readonly<Record<string, string>>>> = {
   embd: { GET_ROWS: 'embd' },
+  // Before August 2025.
+  inp_embd: { GET_ROWS: 'embd' },
   attn_norm: { MUL: 'attn_norm' },
   Qcur: { MUL_MAT: 'Qcur', ADD: 'Qcur', ROPE: 'Qcur_rope' },
   Kcur: { MUL_MAT: 'Kcur', ADD: 'Kcur', ROPE: 'Kcur_rope' },
@@ -18,6 +21,8 @@ const OURS: Readonly<Record<string, Readonly<Record<string, string>>>> = {
   kq: { MUL_MAT: 'kq' },
   kq_soft_max: { SOFT_MAX: 'kq_soft_max' },
   kqv_out: { CONT: 'kqv_out' },
+  // Flash attention: then there are no kq and no kq_soft_max.
+  __fattn__: { FLASH_ATTN_EXT: 'kqv_out' },
   attn_out: { MUL_MAT: 'attn_out', ADD: 'attn_out' },
   ffn_inp: { ADD: 'ffn_inp' },
   ffn_norm: { MUL: 'ffn_norm' },
