@@ -8,6 +8,7 @@ export { type DistributionOptions, distribution } from './distribution.ts';
 export { headScores } from './head_scores.ts';
 export { type LogitLensOptions, logitLens } from './logit_lens.ts';
 export { type OutlierOptions, outlierDimensions } from './outlier_dimensions.ts';
+export { precisionLadder } from './precision_ladder.ts';
 export { type RankTrajectoryOptions, rankTrajectory } from './rank_trajectory.ts';
 export { residualNorm } from './residual_norm.ts';
 export { type RmsGrowthOptions, rmsGrowth } from './rms_growth.ts';

@@ -149,9 +149,12 @@ export function shown(piece: string): string {
 
 /** Which text is drawn, for a subtitle: `“Lily gave the ball …”, 12 tokens`. */
 export function textOf(trace: Trace): string {
-  const { manifest } = trace;
-  const count = tokensRun(trace);
-  const text = joined((manifest.pieces ?? []).slice(0, count)).trim();
+  return textOfPieces(trace.manifest.pieces ?? [], tokensRun(trace));
+}
+
+/** The same of the first `count` pieces; without pieces their number alone. */
+export function textOfPieces(pieces: readonly string[], count: number): string {
+  const text = joined(pieces.slice(0, count)).trim();
   const start = [...text].slice(0, 60).join('');
   const cut = start.length < text.length ? `${start}…` : start;
   const tokens = `${count} token${count === 1 ? '' : 's'}`;

@@ -6,6 +6,7 @@
  */
 import { fileURLToPath } from 'node:url';
 import { attribution, charts, lens, openModel, type Run } from '../../src/node/index.ts';
+import { shippedLadder } from './ladder.ts';
 
 const PROMPT = 'Lily gave the ball to Tom. Tom thanked';
 
@@ -59,6 +60,7 @@ export const everyChart: readonly Drawing[] = [
   { title: 'logitLens', draw: ({ run }) => charts.logitLens(run) },
   { title: 'logitLens without the norm', draw: ({ bare }) => charts.logitLens(bare) },
   { title: 'outlierDimensions', draw: ({ run }) => charts.outlierDimensions(run) },
+  { title: 'precisionLadder', draw: async () => charts.precisionLadder(shippedLadder) },
   { title: 'rankTrajectory', draw: ({ run, candidates }) => charts.rankTrajectory(run, { tokens: candidates }) },
   { title: 'residualNorm', draw: ({ run }) => charts.residualNorm(run) },
   { title: 'rmsGrowth', draw: ({ run }) => charts.rmsGrowth(run) },
