@@ -1,7 +1,8 @@
 /** What the model would say after a token: its k likeliest next tokens, with probability, logit and rank. */
 import { Tensor } from '../trace/tensor.ts';
+import { tokenLabel } from '../trace/token_label.ts';
 import { CATEGORIES, type Chart, chart, percent, rounded, short } from './chart.ts';
-import { idLabels, rowAt, type Source, textOf, tokenLabel, traceOf, type Vocabulary } from './source.ts';
+import { idLabels, rowAt, type Source, textOf, traceOf, type Vocabulary } from './source.ts';
 
 export interface TopKOptions {
   /** After which token; negative counts from the end. Default -1, the last. */
