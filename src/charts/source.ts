@@ -4,7 +4,7 @@ import type { Params } from '../ops/op.ts';
 import { singleToken } from '../tokenizer/single_token.ts';
 import type { Tokenizer } from '../tokenizer/tokenizer.ts';
 import { Tensor } from '../trace/tensor.ts';
-import { shown } from '../trace/token_label.ts';
+import { knownPieces, shown } from '../trace/token_label.ts';
 import type { Trace, TraceRow } from '../trace/trace.ts';
 
 /** What a chart draws: a trace, or a run, which has one and whose model knows what ids spell. */
@@ -120,7 +120,7 @@ export function tokenId(token: number | string, vocabulary: Vocabulary | undefin
 export function idLabels(source: Source, ids: Iterable<number>, given?: Vocabulary): ReadonlyMap<number, string> {
   const vocabulary = vocabularyOf(source, given);
   const { manifest } = traceOf(source);
-  const known = new Map(manifest.tokens?.map((id, i) => [id, manifest.pieces?.[i]]));
+  const known = knownPieces(manifest);
   const labels = new Map<number, string>();
   const owners = new Map<string, number>();
   for (const id of ids) {
