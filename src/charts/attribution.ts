@@ -3,6 +3,7 @@
  * another. Needs the transform of that name (src/engine/transforms/attribution.ts), which says how it is computed.
  */
 import { TraceError } from '../errors.ts';
+import { shown, tokenLabel } from '../trace/token_label.ts';
 import type { Trace } from '../trace/trace.ts';
 import { CATEGORIES, type Chart, chart, FOUR_DIGITS, type Layers, rounded, short } from './chart.ts';
 import { type HeadValue, headMap, headName } from './head_map.ts';
@@ -12,10 +13,8 @@ import {
   paramsOf,
   rowAt,
   type Source,
-  shown,
   textOf,
   tokenId,
-  tokenLabel,
   traceOf,
   type Vocabulary,
   vocabularyOf,

@@ -3,10 +3,11 @@
  * Layers run downwards; colour is the probability of the token in the cell.
  */
 import type { TopLevelSpec } from 'vega-lite';
+import { tokenLabel } from '../trace/token_label.ts';
 import type { Trace } from '../trace/trace.ts';
 import { type Chart, chart, type Layers, percent, rounded, SEQUENTIAL, short } from './chart.ts';
 import { lensLayers, normSaid } from './lens_rows.ts';
-import { idLabels, type Source, textOf, tokenLabel, tokenRows, traceOf, type Vocabulary } from './source.ts';
+import { idLabels, type Source, textOf, tokenRows, traceOf, type Vocabulary } from './source.ts';
 
 export interface LogitLensOptions {
   /** `[start, end)` of the text; the last 20 by default. More than that are drawn without their tokens. */

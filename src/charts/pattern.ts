@@ -7,9 +7,10 @@
  */
 import { TraceError } from '../errors.ts';
 import type { Tensor } from '../trace/tensor.ts';
+import { tokenLabel } from '../trace/token_label.ts';
 import type { Trace, TraceRow } from '../trace/trace.ts';
 import { SEQUENTIAL } from './chart.ts';
-import { rowsOf, tokenLabel } from './source.ts';
+import { rowsOf } from './source.ts';
 
 export interface Pattern {
   readonly layer: number;

@@ -1,7 +1,8 @@
 /** How far rounding drifts: the error of each layer's output against f64, in arithmetic of less and less precision. */
 import type { Drift, Flip, LadderParts, Rung } from '../compare/ladder.ts';
+import { shown } from '../trace/token_label.ts';
 import { CATEGORIES, type Chart, chart, rounded, short } from './chart.ts';
-import { shown, textOfPieces } from './source.ts';
+import { textOfPieces } from './source.ts';
 
 /** Nothing can be drawn at 0 on a log scale; values are compared as f32, which says nothing below 6e-8. */
 const LEAST_ERROR = 1e-8;

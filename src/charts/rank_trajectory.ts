@@ -1,18 +1,9 @@
 /** How tokens rise and fall: their rank among all tokens if the model stopped after each layer. Needs the logit lens. */
 import { UsageError } from '../errors.ts';
+import { tokenLabel } from '../trace/token_label.ts';
 import { CATEGORIES, type Chart, chart, rounded } from './chart.ts';
 import { lensLayers, normSaid } from './lens_rows.ts';
-import {
-  idLabels,
-  rowAt,
-  type Source,
-  textOf,
-  tokenId,
-  tokenLabel,
-  traceOf,
-  type Vocabulary,
-  vocabularyOf,
-} from './source.ts';
+import { idLabels, rowAt, type Source, textOf, tokenId, traceOf, type Vocabulary, vocabularyOf } from './source.ts';
 
 export interface RankTrajectoryOptions {
   /** Up to seven ids, or texts of one token each; by default the last layer's three likeliest. */

@@ -2,9 +2,10 @@
 import type { Sampled } from '../engine/run.ts';
 import type { Stage } from '../engine/sampler.ts';
 import { TraceError } from '../errors.ts';
+import { shown, tokenLabel } from '../trace/token_label.ts';
 import type { Trace } from '../trace/trace.ts';
 import { CATEGORIES, type Chart, chart, type Layers, percent, rounded } from './chart.ts';
-import { type Source, shown, tokenLabel, traceOf } from './source.ts';
+import { type Source, traceOf } from './source.ts';
 
 export interface SamplerStagesOptions {
   /** Which of the drawn tokens, from 0; negative counts from the end. Default -1, the last. */

@@ -4,6 +4,7 @@ import type { Params } from '../ops/op.ts';
 import { singleToken } from '../tokenizer/single_token.ts';
 import type { Tokenizer } from '../tokenizer/tokenizer.ts';
 import { Tensor } from '../trace/tensor.ts';
+import { knownPieces, shown } from '../trace/token_label.ts';
 import type { Trace, TraceRow } from '../trace/trace.ts';
 
 /** What a chart draws: a trace, or a run, which has one and whose model knows what ids spell. */
@@ -119,7 +120,7 @@ export function tokenId(token: number | string, vocabulary: Vocabulary | undefin
 export function idLabels(source: Source, ids: Iterable<number>, given?: Vocabulary): ReadonlyMap<number, string> {
   const vocabulary = vocabularyOf(source, given);
   const { manifest } = traceOf(source);
-  const known = new Map(manifest.tokens?.map((id, i) => [id, manifest.pieces?.[i]]));
+  const known = knownPieces(manifest);
   const labels = new Map<number, string>();
   const owners = new Map<string, number>();
   for (const id of ids) {
@@ -130,21 +131,6 @@ export function idLabels(source: Source, ids: Iterable<number>, given?: Vocabula
     labels.set(id, isTaken ? `${label} #${id}` : label);
   }
   return labels;
-}
-
-/** The label of a position: `3 ␣Tom`. The number keeps repeated tokens apart. */
-export function tokenLabel({ manifest }: Trace, position: number): string {
-  const piece = manifest.pieces?.[position];
-  return piece === undefined ? `${position}` : `${position} ${shown(piece)}`;
-}
-
-/** Control, format and separator characters, none of which would show. */
-const UNSEEN = /[\p{Cc}\p{Cf}\p{Zl}\p{Zp}]/gu;
-
-/** A piece that can be read: spaces as `␣`, newlines as `\n`, what else has no shape by its code point. */
-export function shown(piece: string): string {
-  const text = piece.replaceAll('\n', '\\n').replaceAll('\r', '\\r').replaceAll('\t', '\\t').replaceAll(' ', '␣');
-  return text.replace(UNSEEN, (character) => `\\u{${(character.codePointAt(0) as number).toString(16)}}`);
 }
 
 /** Which text is drawn, for a subtitle: `“Lily gave the ball …”, 12 tokens`. */

@@ -1,7 +1,8 @@
 /** What the model would say after a token: its k likeliest next tokens, with probability, logit and rank. */
-import { Tensor } from '../trace/tensor.ts';
+import { tokenLabel } from '../trace/token_label.ts';
 import { CATEGORIES, type Chart, chart, percent, rounded, short } from './chart.ts';
-import { idLabels, rowAt, type Source, textOf, tokenLabel, traceOf, type Vocabulary } from './source.ts';
+import { type NextToken, nextTokenAt } from './next_token.ts';
+import { idLabels, type Source, textOf, traceOf, type Vocabulary } from './source.ts';
 
 export interface TopKOptions {
   /** After which token; negative counts from the end. Default -1, the last. */
@@ -28,10 +29,10 @@ interface Candidate {
  */
 export async function topK(source: Source, { position = -1, k = 10, tokenizer }: TopKOptions = {}): Promise<Chart> {
   const trace = traceOf(source);
-  const row = await rowAt(trace, 'result_output', position, 'the top tokens');
-  const candidates = candidatesOf(source, row.values, k, tokenizer);
-  const nanCount = row.values.filter(Number.isNaN).length;
-  const after = tokenLabel(trace, row.position);
+  const next = await nextTokenAt(source, position, 'the top tokens');
+  const candidates = candidatesOf(source, next, k, tokenizer);
+  const { nanCount, logits } = next;
+  const after = tokenLabel(trace, next.position);
   const first = candidates[0];
   const rest = Math.max(0, 1 - candidates.reduce((sum, { probability }) => sum + probability, 0));
   return chart(
@@ -39,7 +40,7 @@ export async function topK(source: Source, { position = -1, k = 10, tokenizer }:
       title: `What may follow ${after}`,
       subtitle: [
         textOf(trace),
-        `The ${candidates.length} likeliest of ${row.values.length} tokens; all others together ${percent(rest)}`,
+        `The ${candidates.length} likeliest of ${logits.length} tokens; all others together ${percent(rest)}`,
         ...(nanCount > 0 ? [`${nanCount} logits are NaN and left out`] : []),
       ],
       description: first
@@ -78,25 +79,15 @@ export async function topK(source: Source, { position = -1, k = 10, tokenizer }:
   );
 }
 
-function candidatesOf(source: Source, logits: Float32Array, k: number, tokenizer?: Vocabulary): Candidate[] {
-  const finite = new Tensor({
-    name: 'logits',
-    shape: [logits.length],
-    data: logits.map((logit) => (Number.isNaN(logit) ? Number.NEGATIVE_INFINITY : logit)),
-  });
-  const probabilities = finite.softmax().data;
-  const top = finite.topK(k).filter(({ index }) => !Number.isNaN(logits[index]));
-  const labels = idLabels(
-    source,
-    top.map(({ index }) => index),
-    tokenizer,
-  );
-  return top.map(({ index, value }, i) => {
-    const probability = probabilities[index] as number;
+function candidatesOf(source: Source, next: NextToken, k: number, tokenizer?: Vocabulary): Candidate[] {
+  const top = next.top(k);
+  const labels = idLabels(source, top, tokenizer);
+  return top.map((id, i) => {
+    const [logit, probability] = [next.logits[id] as number, next.probabilities[id] as number];
     return {
-      ...{ rank: i + 1, token: labels.get(index) as string, id: index, logit: rounded(value) },
+      ...{ rank: i + 1, token: labels.get(id) as string, id, logit: rounded(logit) },
       probability: rounded(probability),
-      label: `${percent(probability)}, logit ${short(value)}`,
+      label: `${percent(probability)}, logit ${short(logit)}`,
     };
   });
 }

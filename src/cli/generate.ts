@@ -4,7 +4,7 @@ import type { Sampled } from '../engine/run.ts';
 import { Sampler, type SamplerOptions, type Stage } from '../engine/sampler.ts';
 import { UsageError } from '../errors.ts';
 import type { BackendName } from '../node/backend.ts';
-import { short, table, visible, visibleLines } from '../notebook/display/plain_text.ts';
+import { short, table, visible, visibleLines } from '../trace/plain_text.ts';
 import {
   backendOption,
   jsonOption,

@@ -2,7 +2,7 @@
 import { Command } from 'commander';
 import type { Model } from '../engine/model.ts';
 import { givenName, hasChat, modelFacts, parametersOf, tensorTable } from '../notebook/display/model.ts';
-import { table } from '../notebook/display/plain_text.ts';
+import { table } from '../trace/plain_text.ts';
 import { jsonOption, MODEL_ARGUMENT, openModel, printJson } from './model.ts';
 import { commandLine, shownPath } from './terminal.ts';
 

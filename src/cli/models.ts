@@ -2,7 +2,7 @@
 import { Command } from 'commander';
 import prettyBytes from 'pretty-bytes';
 import { listModels } from '../node/models.ts';
-import { table } from '../notebook/display/plain_text.ts';
+import { table } from '../trace/plain_text.ts';
 import { jsonOption, printJson } from './model.ts';
 import { commandLine } from './terminal.ts';
 

@@ -9,12 +9,12 @@ import type { BackendName } from '../node/backend.ts';
 import { makeFolderFor } from '../node/folder.ts';
 import { cannotWrite, writableTarget, writeWholeFile } from '../node/whole_file.ts';
 import type { Cells, CellsOptions } from '../notebook/cells.ts';
-import { cut, visible, visibleLines } from '../notebook/display/plain_text.ts';
 import { notebookHtml } from '../notebook/ipynb/html.ts';
 import { firstLine } from '../notebook/ipynb/notebook.ts';
 import { readNotebook } from '../notebook/ipynb/read.ts';
 import { type CellFailure, cellName, type NotebookRun, runNotebook } from '../notebook/ipynb/run.ts';
 import { writeNotebook } from '../notebook/ipynb/write.ts';
+import { cut, visible, visibleLines } from '../trace/plain_text.ts';
 import { withBar } from './progress.ts';
 
 /** Makes the cells that a notebook runs in. What it starts must end with this process, however that ends. */

@@ -1,7 +1,7 @@
 /** Bars for long work. They are drawn on stderr, at a terminal only, and only when the work takes longer than a blink. */
 import { SingleBar } from 'cli-progress';
-import { visible } from '../notebook/display/plain_text.ts';
 import type { Progress, Watch } from '../platform.ts';
+import { visible } from '../trace/plain_text.ts';
 
 /** Work that ends sooner shows no bar; in ms. */
 const BLINK_MS = 300;

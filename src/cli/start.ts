@@ -13,7 +13,7 @@ import { lens } from '../engine/transforms/lens.ts';
 import { LayerscopeError } from '../errors.ts';
 import type { Run } from '../index.ts';
 import type { BackendName } from '../node/backend.ts';
-import { cut, short, shownWidth, table, visible } from '../notebook/display/plain_text.ts';
+import { cut, short, shownWidth, table, visible } from '../trace/plain_text.ts';
 import { backendOption, jsonOption, MODEL_ARGUMENT, openFor, printJson, promptOf } from './model.ts';
 import type { RanNotebook, StartCells } from './notebook_file.ts';
 import { withBar } from './progress.ts';

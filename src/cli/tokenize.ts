@@ -1,7 +1,7 @@
 /** `layerscope tokenize`: a text as pieces and ids. */
 import { Command } from 'commander';
-import { table, visible } from '../notebook/display/plain_text.ts';
 import type { Tokenizer } from '../tokenizer/tokenizer.ts';
+import { table, visible } from '../trace/plain_text.ts';
 import { jsonOption, MODEL_ARGUMENT, openModel, printJson, readableText } from './model.ts';
 
 interface TokenizeOptions {

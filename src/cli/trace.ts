@@ -3,8 +3,8 @@ import { join } from 'node:path';
 import { Command } from 'commander';
 import prettyBytes from 'pretty-bytes';
 import type { BackendName } from '../node/backend.ts';
-import { table } from '../notebook/display/plain_text.ts';
 import { STATISTICS_ALIGN, statisticsTable } from '../notebook/display/trace.ts';
+import { table } from '../trace/plain_text.ts';
 import type { TraceRow } from '../trace/trace.ts';
 import {
   backendOption,

@@ -252,15 +252,13 @@ async function placed(dump: Dump, { model, tokens, names }: ReadDumpOptions, wor
     typeof names === 'function'
       ? names
       : foreignNames({ ...of, passes, words, ...(names === undefined ? {} : { names }) });
-  const isText = model !== undefined && known !== undefined && known.every((id) => id < model.config.nVocab);
+  const text = model && known?.every((id) => id < model.config.nVocab) ? { model, ids: known } : null;
   return placedTrace(rest, map, {
     ...(known ? { tokens: known } : {}),
-    ...(isText
-      ? {
-          pieces: known.map((id) => model.tokenizer.piece(id)),
-          bos: dump.manifest.bos ?? known[0] === model.tokenizer.bos,
-        }
-      : {}),
+    ...(text && {
+      pieces: text.ids.map((id) => text.model.tokenizer.piece(id)),
+      bos: dump.manifest.bos ?? text.ids[0] === text.model.tokenizer.bos,
+    }),
   });
 }
 

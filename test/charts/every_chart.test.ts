@@ -11,7 +11,8 @@ import { Ajv } from 'ajv';
 import { compile } from 'vega-lite';
 import { beforeAll, describe, expect, test } from 'vitest';
 import { CATEGORIES, DIVERGING, SEQUENTIAL } from '../../src/charts/chart.ts';
-import { attribution, charts, lens } from '../../src/node/index.ts';
+import { attribution, charts, lens, type Run } from '../../src/node/index.ts';
+import { agree, bugOf } from '../compare/comparisons.ts';
 import { openRandom } from '../engine/models.ts';
 import { everyChart, type Runs, runsOfShipped } from './every_chart.ts';
 import { svgOf, warningsOf } from './specs.ts';
@@ -92,7 +93,8 @@ describe('of a text of 2,000 tokens', () => {
     const model = (await openRandom('reference', sizes)).with(lens(), attribution({ token: 17, versus: 40 }));
     const tokens = Array.from({ length: 2000 }, (_, i) => 3 + ((i * 7919) % 290));
     const run = await model.start(tokens, { budget: 1e9, select: SELECT }).generate(1, { stopAtEnd: false });
-    long = { run, begun: run, drawn: run, bare: run, rounded: run, candidates: [17, 40, 50] };
+    const comparison = bugOf({ nLayer: 160 });
+    long = { ...every(run), comparison, turned: comparison, candidates: [17, 40, 50] };
   });
 
   test.each(everyChart)('$title stays under 2 MB, as JSON and as SVG', async ({ draw }) => {
@@ -107,7 +109,7 @@ describe('without what it draws', () => {
     const model = (await openRandom('reference', { nHead: 8, nHeadKv: 2 })).with(lens(), attribution({ token: 17 }));
     const run = model.start([1, 40, 77, 105], { select });
     if (moved) await run.toEnd();
-    return { run, begun: run, drawn: run, bare: run, rounded: run, candidates: [17] };
+    return { ...every(run), comparison: agree, turned: agree, candidates: [17] };
   };
   const errorOf = async (draw: (given: Runs) => Promise<charts.Chart>, given: Runs): Promise<string | null> =>
     draw(given).then(
@@ -115,18 +117,14 @@ describe('without what it draws', () => {
       (error: Error) => error.message,
     );
 
-  // What has no steps to run or shows those that have not.
-  test.each(everyChart.filter(({ title }) => !/^(steps|precisionLadder)$/.test(title)))(
-    '$title, of a run that has not begun, says how to get there',
-    async ({ draw }) => {
-      const message = await errorOf(draw, await startedWith('all', false));
-      expect(message).toMatch(/^Cannot draw .*run\.(to|generate)\(/s);
-    },
-  );
+  // Drawn of a trace: `steps` shows what has not run, the others draw what was made of runs that are over.
+  const ofTraces = everyChart.filter(({ title }) => !/^(steps|precisionLadder|errorGrowth|rmsBeside)$/.test(title));
+  test.each(ofTraces)('$title, of a run that has not begun, says how to get there', async ({ draw }) => {
+    const message = await errorOf(draw, await startedWith('all', false));
+    expect(message).toMatch(/^Cannot draw .*run\.(to|generate)\(/s);
+  });
 
-  const needValues = everyChart.filter(
-    ({ title }) => !/^(steps|precisionLadder|samplerStages|rmsGrowth|topK)$/.test(title),
-  );
+  const needValues = ofTraces.filter(({ title }) => !/^(samplerStages|rmsGrowth|topK|logitsBeside)$/.test(title));
   test.each(needValues)('$title, of values that were not kept, names select', async ({ draw }) => {
     expect(await errorOf(draw, await startedWith('none', true))).toMatch(/^Cannot .*select: '/s);
   });
@@ -142,6 +140,9 @@ describe('without what it draws', () => {
     await expect(charts.attention(run, { layer: 3, head: 0 })).rejects.toThrow('its layers are 0 to 2');
   });
 });
+
+/** One run in every part. */
+const every = (run: Run) => ({ run, begun: run, drawn: run, bare: run, rounded: run });
 
 /** What charts draw of a long run; its attention scores and the like would take gigabytes. */
 const SELECT = [

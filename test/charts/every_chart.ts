@@ -5,7 +5,9 @@
  * Runs are on the reference backend, so that no bit depends on an adapter.
  */
 import { fileURLToPath } from 'node:url';
+import type { Comparison } from '../../src/compare/comparison.ts';
 import { attribution, charts, lens, openModel, type Run } from '../../src/node/index.ts';
+import { bug, turned } from '../compare/comparisons.ts';
 import { shippedLadder } from './ladder.ts';
 
 const PROMPT = 'Lily gave the ball to Tom. Tom thanked';
@@ -25,6 +27,9 @@ export interface Runs {
   readonly bare: Run;
   /** Of the same text and weights, rounded to Q4_0. */
   readonly rounded: Run;
+  /** In which one head is wrong, and one that turns vectors and moves no RMS; made by hand. */
+  readonly comparison: Comparison;
+  readonly turned: Comparison;
   /** Whose ranks are followed. */
   readonly candidates: readonly (number | string)[];
 }
@@ -40,7 +45,7 @@ export async function runsOfShipped(): Promise<Runs> {
     .start(PROMPT)
     .toEnd();
   const rounded = await (await open('lily-4m-q4_0.gguf')).start(PROMPT).toEnd();
-  return { run, begun, drawn, bare, rounded, candidates: [' Lily', ' Tom', ' ball'] };
+  return { run, begun, drawn, bare, rounded, comparison: bug, turned, candidates: [' Lily', ' Tom', ' ball'] };
 }
 
 export interface Drawing {
@@ -51,18 +56,25 @@ export interface Drawing {
 
 export const everyChart: readonly Drawing[] = [
   { title: 'attention', draw: ({ run }) => charts.attention(run, { layer: 1, head: 4 }) },
+  {
+    title: 'attentionDifference',
+    draw: ({ run, rounded }) => charts.attentionDifference(rounded, run, { layer: 1, head: 4 }),
+  },
   { title: 'attentionEntropy', draw: ({ run }) => charts.attentionEntropy(run) },
   { title: 'attentionGrid', draw: ({ run }) => charts.attentionGrid(run) },
   { title: 'attentionGrid of one layer', draw: ({ run }) => charts.attentionGrid(run, { layer: 1 }) },
   { title: 'attribution', draw: ({ run }) => charts.attribution(run) },
   { title: 'distribution', draw: ({ run }) => charts.distribution(run) },
+  { title: 'errorGrowth', draw: ({ comparison }) => charts.errorGrowth(comparison) },
   { title: 'headScores', draw: ({ run }) => charts.headScores(run) },
   { title: 'logitLens', draw: ({ run }) => charts.logitLens(run) },
   { title: 'logitLens without the norm', draw: ({ bare }) => charts.logitLens(bare) },
+  { title: 'logitsBeside', draw: ({ run, rounded }) => charts.logitsBeside(rounded, run) },
   { title: 'outlierDimensions', draw: ({ run }) => charts.outlierDimensions(run) },
   { title: 'precisionLadder', draw: async () => charts.precisionLadder(shippedLadder) },
   { title: 'rankTrajectory', draw: ({ run, candidates }) => charts.rankTrajectory(run, { tokens: candidates }) },
   { title: 'residualNorm', draw: ({ run }) => charts.residualNorm(run) },
+  { title: 'rmsBeside', draw: ({ turned }) => charts.rmsBeside(turned) },
   { title: 'rmsGrowth', draw: ({ run }) => charts.rmsGrowth(run) },
   {
     title: 'rmsGrowth against a reference',

@@ -1,30 +1,8 @@
 import { describe, expect, test } from 'vitest';
-import { shown, textOf, tokenLabel, tokenRows } from '../../src/charts/source.ts';
+import { textOf, tokenRows } from '../../src/charts/source.ts';
 import { traceWith } from './specs.ts';
 
 const embd = (tokens: number) => ({ name: 'embd', shape: [tokens, 1], data: new Float32Array(tokens) });
-
-describe('labels of tokens', () => {
-  test('a repeated token has another label at each position', () => {
-    const trace = traceWith([embd(2)], { pieces: [' Tom', ' Tom'] });
-    expect([0, 1].map((position) => tokenLabel(trace, position))).toEqual(['0 ␣Tom', '1 ␣Tom']);
-  });
-
-  test('without pieces a position is its own label', () => {
-    expect(tokenLabel(traceWith([embd(1)]), 0)).toBe('0');
-  });
-
-  test.each([
-    [' Tom', '␣Tom'],
-    ['日本', '日本'],
-    ['<0xE3>', '<0xE3>'],
-    ['\n\t', '\\n\\t'],
-    ['\u200B', '\\u{200b}'],
-    ['\u202E', '\\u{202e}'],
-  ])('%j is shown as %s', (piece, label) => {
-    expect(shown(piece)).toBe(label);
-  });
-});
 
 describe('the text of a chart', () => {
   test('puts the bytes of a character together, and leaves out what was not run', () => {

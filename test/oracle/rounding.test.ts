@@ -23,7 +23,9 @@ type Theirs = ReadonlyMap<string, { readonly shape: readonly number[]; readonly 
 async function theirs(file: string, ids: readonly number[], nodes?: RegExp): Promise<Theirs> {
   const oracle = llamaCpp(file);
   try {
-    return (await oracle.trace(ids, nodes ? { nodes } : {})).tensors;
+    const trace = await oracle.trace(ids, nodes ? { nodes } : {});
+    const tensors = await Promise.all(trace.names.map((name) => trace.tensor(name)));
+    return new Map(tensors.map((tensor) => [tensor.name, tensor]));
   } finally {
     await oracle.close();
   }

@@ -3,9 +3,9 @@ import prettyBytes from 'pretty-bytes';
 import { Model } from '../../engine/model.ts';
 import type { TensorInfo } from '../../gguf/reader.ts';
 import { sizeOf } from '../../ops/shape.ts';
+import { table, visible } from '../../trace/plain_text.ts';
 import { type Align, heading, html, htmlTable, scrolling } from './html.ts';
 import { instancesOf } from './kind.ts';
-import { table, visible } from './plain_text.ts';
 
 /** Tensors that the plain text names. */
 const MOST_LINES = 12;

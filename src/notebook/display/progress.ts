@@ -4,9 +4,9 @@
  */
 import prettyBytes from 'pretty-bytes';
 import type { Progress } from '../../platform.ts';
+import { visible } from '../../trace/plain_text.ts';
 import type { CellOutput, Shown } from '../cells.ts';
 import { html } from './html.ts';
-import { visible } from './plain_text.ts';
 
 /** Work that ends sooner shows no bar; in ms. */
 const BLINK_MS = 300;

@@ -1,12 +1,12 @@
 /** Runs: the text with the place up to which the model has read it, the next step, what was drawn and what is kept. */
 import prettyBytes from 'pretty-bytes';
 import { percent } from '../../charts/chart.ts';
-import { shown } from '../../charts/source.ts';
 import { Run } from '../../engine/run.ts';
 import { opOf } from '../../engine/shapes.ts';
+import { table } from '../../trace/plain_text.ts';
+import { shown } from '../../trace/token_label.ts';
 import { heading, html, htmlTable } from './html.ts';
 import { instancesOf } from './kind.ts';
-import { table } from './plain_text.ts';
 
 /** Tokens of the text, its last ones, and drawn tokens that are shown. */
 const MOST_TOKENS = 200;

@@ -1,9 +1,10 @@
 /** Tensors: name, shape, statistics, how the values are spread, and the first of them. */
+
+import { short, table } from '../../trace/plain_text.ts';
 import { type Statistics, statisticsOf } from '../../trace/statistics.ts';
 import { Tensor } from '../../trace/tensor.ts';
 import { heading, html, htmlTable } from './html.ts';
 import { instancesOf } from './kind.ts';
-import { short, table } from './plain_text.ts';
 
 /** Rows and columns of values that are shown. */
 const ROWS = 5;

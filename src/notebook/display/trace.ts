@@ -1,10 +1,10 @@
 /** Traces, a run's as well as a file's or llama.cpp's: what they are of, and a table of their tensors' statistics. */
 import { textOf } from '../../charts/source.ts';
 import { RunTrace } from '../../engine/run_trace.ts';
+import { short, table } from '../../trace/plain_text.ts';
 import { RowTrace, type Trace, type TraceRow } from '../../trace/trace.ts';
 import { type Align, heading, html, htmlTable, scrolling } from './html.ts';
 import { kindOf } from './kind.ts';
-import { short, table } from './plain_text.ts';
 
 /** Rows that are shown, half from each end: as HTML, where they scroll, and as plain text. */
 const MOST_ROWS = 100;

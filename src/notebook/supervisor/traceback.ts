@@ -1,8 +1,8 @@
 /** Errors as a notebook shows them: what went wrong, where in the cells, and that line with a mark under the place. */
 import { styleText } from 'node:util';
+import { shownWidth } from '../../trace/plain_text.ts';
 import type { ErrorOutput } from '../cells.ts';
 import type { CellDiagnostic } from '../compiler/diagnostic.ts';
-import { shownWidth } from '../display/plain_text.ts';
 import type { Thrown } from '../executor/wire.ts';
 
 /** The code of cells that ran, by what the user sees them called. */

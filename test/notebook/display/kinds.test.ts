@@ -1,8 +1,8 @@
 /** Our own classes as outputs: that what one wants to know of them is there, in HTML and in plain text. */
 import { describe, expect, test } from 'vitest';
-import { shown } from '../../../src/charts/source.ts';
 import { bundleOf } from '../../../src/notebook/display/bundle.ts';
 import { Tensor } from '../../../src/trace/tensor.ts';
+import { shown } from '../../../src/trace/token_label.ts';
 import { traceWith } from '../../charts/specs.ts';
 import { openRandom } from '../../engine/models.ts';
 import { smallRun } from './values.ts';

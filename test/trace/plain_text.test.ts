@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest';
-import { cut, short, shownWidth, table, visible, visibleLines } from '../../../src/notebook/display/plain_text.ts';
+import { cut, short, shownWidth, table, visible, visibleLines } from '../../src/trace/plain_text.ts';
 
 describe('a table', () => {
   test('lines up as a terminal shows it: CJK and emoji take two columns, combining marks none', () => {
