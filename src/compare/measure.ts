@@ -145,11 +145,10 @@ export function axisOf(
 /** Rows, cut where need be so that each is of one token and one head: `[token, head]` has a head in every column. */
 function eachSpan(pair: Pair, visit: (from: number, to: number) => void): void {
   const last = pair.dims.at(-1);
-  const isSplit = last === 'token' || last === 'head';
-  eachRow(pair, (from, to) => {
-    if (!isSplit) visit(from, to);
-    else for (let i = from; i < to; i++) visit(i, i + 1);
-  });
+  const each = (from: number, to: number) => {
+    for (let i = from; i < to; i++) visit(i, i + 1);
+  };
+  eachRow(pair, last === 'token' || last === 'head' ? each : visit);
 }
 
 /** Sums over some elements. */
