@@ -11,6 +11,7 @@ import { selects } from '../trace/select.ts';
 /** llama.cpp's name without the layer → its op → our name without the layer. */
 const OURS: Readonly<Record<string, Readonly<Record<string, string>>>> = {
   embd: { GET_ROWS: 'embd' },
+  inp_embd: { GET_ROWS: 'embd' }, // Before b8000 or so.
   attn_norm: { MUL: 'attn_norm' },
   Qcur: { MUL_MAT: 'Qcur', ADD: 'Qcur', ROPE: 'Qcur_rope' },
   Kcur: { MUL_MAT: 'Kcur', ADD: 'Kcur', ROPE: 'Kcur_rope' },
