@@ -12,7 +12,7 @@ import { aliasesOf } from './names.ts';
 /** llama.cpp's name without the layer → its op → our name without the layer. */
 const OURS: Readonly<Record<string, Readonly<Record<string, string>>>> = {
   embd: { GET_ROWS: 'embd' },
-  // Before August 2025.
+  // The older name.
   inp_embd: { GET_ROWS: 'embd' },
   attn_norm: { MUL: 'attn_norm' },
   Qcur: { MUL_MAT: 'Qcur', ADD: 'Qcur', ROPE: 'Qcur_rope' },

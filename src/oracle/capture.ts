@@ -8,7 +8,7 @@ import type { SpoolWriter } from './spool.ts';
 
 /** A value of llama.cpp's graph; the numbers lie in the spool. */
 export interface CapturedNode {
-  /** As llama.cpp has it: `Qcur-0`. */
+  /** As llama.cpp has it: `Qcur-0`; of an input what it is: `inp_pos`. */
   readonly name: string;
   /** As ggml prints it: `MUL_MAT`, `SWIGLU`; `INPUT` for what llama.cpp fills in before the graph runs. */
   readonly op: string;
@@ -40,12 +40,17 @@ export interface CaptureParts {
   readonly select: RegExp | string | null;
 }
 
-/**
- * Ops that look at another node's memory, or copy it into the KV cache: their numbers are that node's.
- */
+/** Ops that look at another node's memory, or copy it into the KV cache: their numbers are that node's. */
 const WITHOUT_VALUES: ReadonlySet<string> = new Set(['RESHAPE', 'VIEW', 'PERMUTE', 'TRANSPOSE', 'NONE', 'SET_ROWS']);
 
 const INPUT = 'INPUT';
+
+/** What an input is, by the op that reads it; older releases have only numbers for names. */
+function inputName(name: string, readBy: string, op: string): string {
+  if (op === 'ROPE') return 'inp_pos';
+  if (op === 'SOFT_MAX') return 'KQ_mask';
+  return op === 'GET_ROWS' && ourTensor(readBy, op) ? 'inp_tokens' : name;
+}
 
 export class Capture {
   /** In the order of computation. */
@@ -77,24 +82,26 @@ export class Capture {
 
   /** Takes the inputs that a node is about to be computed from: later something else may lie in their memory. */
   before(tensor: Pointer): void {
+    const { native } = this.#parts;
     for (const source of this.#header(tensor).sources) {
       if (this.#inputs.has(source)) continue;
       this.#inputs.add(source);
-      if (this.#header(source).isInput) this.#take(source, INPUT);
+      if (!this.#header(source).isInput) continue;
+      const readBy = [native.ggml_get_name(tensor), native.ggml_op_desc(tensor)] as const;
+      this.#take(source, INPUT, inputName(native.ggml_get_name(source), ...readBy));
     }
   }
 
   /** Takes a node that was just computed. */
   after(tensor: Pointer): void {
     const op = this.#parts.native.ggml_op_desc(tensor);
-    if (!WITHOUT_VALUES.has(op)) this.#take(tensor, op);
+    if (!WITHOUT_VALUES.has(op)) this.#take(tensor, op, this.#parts.native.ggml_get_name(tensor));
   }
 
-  #take(tensor: Pointer, op: string): void {
+  #take(tensor: Pointer, op: string, name: string): void {
     const { native, spool } = this.#parts;
     const pass = this.#pass;
     if (!pass) throw new Error('a node was computed before the first pass began');
-    const name = native.ggml_get_name(tensor);
     const occurrence = this.#seen.get(`${name}:${op}`) ?? 0;
     this.#seen.set(`${name}:${op}`, occurrence + 1);
     const ours = ourTensor(name, op);

@@ -23,7 +23,7 @@ export type Calls = ReturnType<typeof openCalls>;
 
 /** `report` says how far the call under way is. */
 function openCalls({ bins, session: sessionOptions }: OpenOptions, report: (progress: Progress) => void) {
-  const libraries = findLibraries(librariesFolder(bins ?? undefined));
+  const libraries = findLibraries(librariesFolder(bins));
   const native = loadNative(libraries);
   native.llama_log_set(native.ignore, null);
   const scored = libraries.cpu.map((path) => ({ path, score: native.cpuScore(path) }));
@@ -39,7 +39,7 @@ function openCalls({ bins, session: sessionOptions }: OpenOptions, report: (prog
       ggml: native.ggml_version(),
       commit: native.ggml_commit(),
       backend: basename(backend.path),
-      package: bins === null ? packageVersion() : null,
+      package: packageVersion(bins),
     }),
     layouts: () => layouts,
     tokenizeAll: (texts: readonly string[], options: TokenizeOptions) => tokenizeAll(session, texts, options),

@@ -34,7 +34,7 @@ export interface LlamaCppOptions {
   readonly threads?: number;
   /** Positions that a context holds. Default: as many as each call needs. */
   readonly contextLength?: number;
-  /** A folder with llama.cpp's libraries, in place of the package's. */
+  /** A folder with llama.cpp's libraries, in place of the package's; LAYERSCOPE_LLAMA_CPP names one for every call. */
   readonly bins?: string;
 }
 

@@ -165,17 +165,28 @@ export function readTensorHeader(view: DataView, layout: TensorLayout): TensorHe
   };
 }
 
-/** devices, overrides = 0; n_gpu_layers = -1; split_mode = 1 (by layer); …; the bools vocab_only, check_tensors, use_extra_bufts, … = 0 0 1 0 0. */
+/** The bools at the end of llama_model_params as each generation of releases sets them: the first is vocab_only; behind the last lies rubbish. */
+const MODEL_BOOLS: readonly { readonly defaults: readonly number[]; readonly use_extra_bufts: number }[] = [
+  // vocab_only, check_tensors, use_extra_bufts, no_host, no_alloc
+  { defaults: [0, 0, 1, 0, 0], use_extra_bufts: 2 },
+  // vocab_only, use_mmap, use_direct_io, use_mlock, check_tensors, use_extra_bufts, no_host, no_alloc
+  { defaults: [0, 1, 0, 0, 0, 1, 0, 0], use_extra_bufts: 5 },
+  // vocab_only, use_mmap, use_mlock, check_tensors, use_extra_bufts, no_host
+  { defaults: [0, 1, 0, 0, 1, 0], use_extra_bufts: 4 },
+];
+
+/** devices, overrides = 0; n_gpu_layers = -1, once 999; split_mode = 1 (by layer); …; bools. */
 function probeModelParams(params: Opaque): ModelParamsLayout {
   const view = fields(params);
   const struct = 'llama_model_params';
-  if (view.getBigUint64(0, true) !== 0n || view.getInt32(16, true) !== -1 || view.getInt32(20, true) !== 1) {
-    throw mismatch(struct, 'its first fields are not devices, overrides, n_gpu_layers = -1, split_mode = 1');
+  const isAllLayers = [-1, 999].includes(view.getInt32(16, true));
+  if (view.getBigUint64(0, true) !== 0n || !isAllLayers || view.getInt32(20, true) !== 1) {
+    throw mismatch(struct, 'its first fields are not devices, overrides, n_gpu_layers = -1 or 999, split_mode = 1');
   }
-  const bools = only(struct, 'vocab_only … use_extra_bufts', multiples(8, 24, 128), (at) =>
-    [0, 0, 1, 0, 0].every((value, i) => view.getUint8(at + i) === value),
-  );
-  return { n_gpu_layers: 16, vocab_only: bools, use_extra_bufts: bools + 2 };
+  const holds = (at: number) =>
+    MODEL_BOOLS.find(({ defaults }) => defaults.every((value, i) => view.getUint8(at + i) === value));
+  const bools = only(struct, 'vocab_only … use_extra_bufts', multiples(8, 24, 128), (at) => holds(at) !== undefined);
+  return { n_gpu_layers: 16, vocab_only: bools, use_extra_bufts: bools + (holds(bools)?.use_extra_bufts ?? 0) };
 }
 
 /**

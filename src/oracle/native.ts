@@ -81,7 +81,14 @@ export function loadNative(libraries: Libraries) {
   return {
     ggml_version: base('const char *ggml_version()') as () => string,
     ggml_commit: base('const char *ggml_commit()') as () => string,
-    llama_version: llama('const char *llama_version()') as () => string,
+    /** Older releases have no such function, and their number in the library's name. */
+    llama_version: (): string => {
+      try {
+        return llamaLibrary.func('const char *llama_version()')() as string;
+      } catch {
+        return libraries.release ?? 'unknown';
+      }
+    },
 
     ggml_init: base('void *ggml_init(InitParams params)') as (params: object) => Pointer,
     ggml_free: base('void ggml_free(void *context)') as (context: Pointer) => void,
@@ -152,7 +159,6 @@ export function loadNative(libraries: Libraries) {
     llama_model_default_params: llama('ModelParams llama_model_default_params()') as () => Opaque,
     llama_context_default_params: llama('ContextParams llama_context_default_params()') as () => Opaque,
     llama_model_quantize_default_params: llama('QuantizeParams llama_model_quantize_default_params()') as () => Opaque,
-    llama_ftype_name: llama('const char *llama_ftype_name(int ftype)') as (ftype: number) => string,
     llama_model_quantize: llama(
       'uint32_t llama_model_quantize(const char *input, const char *output, QuantizeParams *params)',
     ) as (input: string, output: string, params: Opaque) => number,

@@ -18,13 +18,21 @@ const PLATFORMS: Readonly<Record<string, string>> = {
 };
 
 /** Releases on which this was run; another is accepted where its layouts match, see `layout.ts`. */
-export const KNOWN_RELEASES: readonly string[] = ['v0.5.0 (@node-llama-cpp/* 3.22.1)'];
+export const KNOWN_RELEASES: readonly string[] = [
+  'b7347 (@node-llama-cpp/* 3.14.5)',
+  'b8121 (3.16.2)',
+  'b10068 (3.19.1)',
+  'v0.4.0 (3.21.1)',
+  'v0.5.0 (3.22.1)',
+];
 
 /** The libraries' file names vary by platform, and `libllama` and `libggml` carry the release: `libllama.v0.5.0.so`. */
 export interface Libraries {
   readonly base: string;
   readonly ggml: string;
   readonly llama: string;
+  /** What the library's name says: `v0.5.0`, `b10068`. */
+  readonly release: string | null;
   /** The CPU backend, built once per generation of instructions; the best for this machine is chosen by its own score. */
   readonly cpu: readonly string[];
 }
@@ -40,15 +48,21 @@ export interface OracleVersions {
   readonly package: string | null;
 }
 
+/** The folder that the user names: `bins`, else LAYERSCOPE_LLAMA_CPP; null for the package's. */
+export function namedFolder(bins?: string | null, env: NodeJS.ProcessEnv = process.env): string | null {
+  return bins || env.LAYERSCOPE_LLAMA_CPP || null;
+}
+
 /** The folder with the libraries. Throws, naming the package to install, where it is missing. */
-export function librariesFolder(bins?: string): string {
-  if (bins !== undefined) return bins;
+export function librariesFolder(bins?: string | null): string {
+  const named = namedFolder(bins);
+  if (named !== null) return named;
   const host = `${process.platform}-${process.arch}`;
   const name = PLATFORMS[host];
   if (!name) {
     throw new LayerscopeError(
       `Cannot load llama.cpp: there is no @node-llama-cpp package for ${host}; wanted one of ${Object.keys(PLATFORMS).join(', ')}; ` +
-        'build llama.cpp and name the folder of its libraries: llamaCpp(model, { bins })',
+        'build llama.cpp and name the folder of its libraries: llamaCpp(model, { bins }) or LAYERSCOPE_LLAMA_CPP',
     );
   }
   try {
@@ -57,7 +71,8 @@ export function librariesFolder(bins?: string): string {
   } catch (cause) {
     throw new LayerscopeError(
       `Cannot load llama.cpp: the optional package @node-llama-cpp/${name} is not installed; ` +
-        `run "npm install --no-save @node-llama-cpp/${name}@3.22.1"`,
+        `run "npm install --no-save @node-llama-cpp/${name}@3.22.1", or name the folder of a build of your own: ` +
+        'llamaCpp(model, { bins }) or LAYERSCOPE_LLAMA_CPP',
       { cause },
     );
   }
@@ -72,17 +87,21 @@ export function findLibraries(folder: string): Libraries {
     if (file) return join(folder, file);
     throw new LayerscopeError(
       `Cannot load llama.cpp: ${folder} holds no ${stem} library; wanted a folder with libllama, libggml, libggml-base ` +
-        'and libggml-cpu, as in @node-llama-cpp/<platform>/bins/<platform>',
+        'and libggml-cpu, as in @node-llama-cpp/<platform>/bins/<platform>; releases that were tried: ' +
+        KNOWN_RELEASES.join(', '),
       { file: folder },
     );
   };
   const cpu = files.filter((name) => named('ggml-cpu(-\\w+)?').test(name)).map((name) => join(folder, name));
   if (cpu.length === 0) one('ggml-cpu');
-  return { base: one('ggml-base'), ggml: one('ggml'), llama: one('llama'), cpu };
+  const llama = one('llama');
+  const release = /\.([vb]\d[\d.]*)\.\w+$/.exec(llama)?.[1] ?? null;
+  return { base: one('ggml-base'), ggml: one('ggml'), llama, release, cpu };
 }
 
-/** The version of the installed package, or null. */
-export function packageVersion(): string | null {
+/** The version of the installed package; null where the user named a folder. */
+export function packageVersion(bins?: string | null): string | null {
+  if (namedFolder(bins) !== null) return null;
   const file = join(librariesFolder(), '..', '..', 'package.json');
   const { version }: { version?: string } = JSON.parse(readFileSync(file, 'utf8'));
   return version ?? null;

@@ -151,15 +151,18 @@ export class OracleProcess {
     const file = this.#options.session?.file;
     for (const { call, logged, reject } of running.waiting.values()) {
       const place = file ? { file } : {};
-      const begin = `Cannot finish ${call}${file ? ` on ${file}` : ''}:`;
+      const begin = call === 'open' ? 'Cannot load llama.cpp:' : `Cannot finish ${call}${file ? ` on ${file}` : ''}:`;
       if (running.interrupted) {
         reject(new InterruptedError(`${begin} interrupted; call again to have it`, place));
         continue;
       }
-      const message =
-        `${begin} the process of llama.cpp ${what}${said(running.log, logged)}; ` +
-        'llama.cpp stops itself on input that it does not accept, so check that; the next call starts a new process';
-      reject(new LayerscopeError(message, place));
+      const cure =
+        call === 'open'
+          ? 'koffi and its libraries must load, so install the packages again: npm ci'
+          : 'llama.cpp stops itself on input that it does not accept, so check that; the next call starts a new process';
+      reject(
+        new LayerscopeError(`${begin} the process of llama.cpp ${what}${said(running.log, logged)}; ${cure}`, place),
+      );
     }
     running.waiting.clear();
     closeSync(running.log);

@@ -83,8 +83,8 @@ function valuesOf(spool: Spool, row: TraceRow): Promise<Float32Array> {
  */
 export class OracleTrace extends SpooledTrace {
   /**
-   * Nodes that have no name of ours, named `name:op:occurrence` in llama.cpp's words (`kqv-1:MUL_MAT:0`), and under their
-   * own names the inputs that it computed for the graph: `inp_tokens`, `inp_pos`, the mask, and where the cache is written.
+   * Nodes that have no name of ours, named `name:op:occurrence` in llama.cpp's words (`kqv-1:MUL_MAT:0`), and the inputs
+   * that it filled in for the graph: `inp_tokens`, `inp_pos`, `KQ_mask`, and by its own names where the cache is written.
    * Nodes that only look at another's memory are not there.
    */
   readonly unmapped: SpooledTrace;

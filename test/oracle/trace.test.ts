@@ -231,9 +231,9 @@ describe.skipIf(missing !== null)(`a trace of llama.cpp${missing === null ? '' :
       expect([...(await input('inp_pos', 0))]).toEqual(IDS.slice(0, -1).map((_, i) => i));
       expect([...(await input('inp_tokens', 1))]).toEqual([IDS.at(-1)]);
       expect([...(await input('inp_pos', 1))]).toEqual([N - 1]);
-      const mask = cut.unmapped.entries.find(({ name, pass }) => /mask/.test(name) && pass === 0);
-      expect(mask).toMatchObject({ op: 'input', shape: [N - 1, 256] });
-      const values = await input(mask?.name ?? '', 0);
+      const mask = cut.unmapped.entries.find(({ name, pass }) => name === 'KQ_mask' && pass === 0);
+      expect(mask).toMatchObject({ op: 'input', srcDtype: 'f32', shape: [N - 1, 256] });
+      const values = await input('KQ_mask', 0);
       const isSeen = Array.from(values, (value, i) => i % 256 <= Math.floor(i / 256) === (value === 0));
       expect(isSeen.every(Boolean)).toBe(true);
       expect(values.every((value) => value === 0 || value === Number.NEGATIVE_INFINITY)).toBe(true);
