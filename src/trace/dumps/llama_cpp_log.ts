@@ -11,7 +11,7 @@
  */
 import { TraceError } from '../../errors.ts';
 import type { Manifest } from '../trace.ts';
-import type { Dump, ForeignPart, ForeignTensor, NotRead } from './dump.ts';
+import { type Dump, type ForeignPart, type ForeignTensor, halfUnit, type NotRead } from './dump.ts';
 import { product } from './view.ts';
 
 const ESCAPE = '\u001b';
@@ -28,11 +28,6 @@ const SUM = /^(sum|sum_sq)\s*= (-?(?:\d+\.\d{6}|inf|nan))$/;
 const ELLIPSIS = /^\.\.\.,?$/;
 /** An offset is a u32. */
 const MOST_OFFSETS = 2 ** 32 - 1;
-
-/** Half a unit of the last of so many decimals. */
-function halfUnit(decimals: number): number {
-  return Number(`5e-${decimals + 1}`);
-}
 
 /** printf's `%f` has six. */
 const SUM_RESOLUTION = halfUnit(6);
