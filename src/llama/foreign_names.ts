@@ -21,11 +21,11 @@ export interface DumpedModel {
 }
 
 export interface ForeignNamesOptions {
-  readonly model?: DumpedModel;
+  readonly model?: DumpedModel | undefined;
   /** Tokens of each pass; further passes have one each. Null where nobody said. */
   readonly passes: readonly number[] | null;
   /** Their name → ours, before anything else is tried. */
-  readonly names?: Readonly<Record<string, string>>;
+  readonly names?: Readonly<Record<string, string>> | undefined;
   /** Whether names are words of a table, such as `x_norm (attn)`. */
   readonly words?: boolean;
 }
@@ -125,8 +125,8 @@ function huggingFaceName(name: string, index: NameIndex | undefined): Pick<Named
       .replace(/\.self_attn\.attn_weights$/, '.attentions');
     const layer = /^model\.layers\.(\d+)$/.exec(spelt)?.[1];
     const ours = layer === undefined ? index?.find(spelt) : `l_out-${layer}`;
-    const alone = ours ?? (index ? undefined : ourNameAlone(spelt));
-    if (alone !== undefined) return { name: alone, isHalves: HALVES.test(spelt) };
+    const name = ours ?? (OUR_NAMES.test(spelt) ? spelt : undefined);
+    if (name !== undefined) return { name, isHalves: HALVES.test(spelt) };
   }
   return null;
 }
@@ -139,11 +139,7 @@ const SPELLINGS: Readonly<Record<string, string>> = {
   norm: 'result_norm',
 };
 
-/** Without a model only our own names are known. */
-function ourNameAlone(name: string): string | undefined {
-  return OUR_NAMES.test(name) ? name : undefined;
-}
-
+/** Ours in any model. */
 const OUR_NAMES =
   /^(embd|result_norm|result_output|(attn_norm|[QKV]cur|[QK]cur_rope|kq|kq_soft_max|kqv_out|attn_out|ffn_inp|ffn_norm|ffn_gate|ffn_up|ffn_silu|ffn_swiglu|ffn_out|l_out)-\d+)$/;
 

@@ -245,21 +245,17 @@ function areIds(tokens: unknown): tokens is number[] {
 async function placed(dump: Dump, { model, tokens, names }: ReadDumpOptions, words: boolean): Promise<Trace> {
   const { tensors, ids } = await withoutTokens(dump);
   const known = tokensOf(dump, [ids, tokens]);
-  const rest = { ...dump, tensors };
-  const of = model && { model: dumpedModel(model) };
-  const passes = passesOf(rest, known, of?.model);
-  const map =
-    typeof names === 'function'
-      ? names
-      : foreignNames({ ...of, passes, words, ...(names === undefined ? {} : { names }) });
-  const text = model && known?.every((id) => id < model.config.nVocab) ? { model, ids: known } : null;
-  return placedTrace(rest, map, {
-    ...(known ? { tokens: known } : {}),
-    ...(text && {
-      pieces: text.ids.map((id) => text.model.tokenizer.piece(id)),
-      bos: dump.manifest.bos ?? text.ids[0] === text.model.tokenizer.bos,
-    }),
-  });
+  const dumped = model && dumpedModel(model);
+  const passes = passesOf({ ...dump, tensors }, known, dumped);
+  const map = typeof names === 'function' ? names : foreignNames({ model: dumped, passes, names, words });
+  return placedTrace({ ...dump, tensors }, map, known ? { tokens: known, ...asText(known, dump, model) } : {});
+}
+
+/** What a model's vocabulary makes of ids; nothing where they are not its own. */
+function asText(tokens: readonly number[], { manifest }: Dump, model: Model | undefined): Manifest {
+  if (!model || tokens.some((id) => id >= model.config.nVocab)) return {};
+  const { tokenizer } = model;
+  return { pieces: tokens.map((id) => tokenizer.piece(id)), bos: manifest.bos ?? tokens[0] === tokenizer.bos };
 }
 
 /** A model as the name maps need it. */

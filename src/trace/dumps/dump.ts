@@ -231,6 +231,11 @@ function sampleInOurs({ offsets, values, resolution }: Sample, view: View): Samp
   };
 }
 
+/** Half a unit of the last of so many decimals. */
+export function halfUnit(decimals: number): number {
+  return Number(`5e${-decimals - 1}`);
+}
+
 /** How many reasons an error lists. */
 const SHOWN = 3;
 

@@ -11,10 +11,11 @@
  */
 import { TraceError } from '../../errors.ts';
 import type { Manifest } from '../trace.ts';
-import type { Dump, ForeignPart, ForeignTensor, NotRead } from './dump.ts';
+import { type Dump, type ForeignPart, type ForeignTensor, halfUnit, type NotRead } from './dump.ts';
 import { product } from './view.ts';
 
-const ANSI = new RegExp(`${String.fromCharCode(27)}\\[[0-9;?]*[A-Za-z]`, 'g');
+const ESCAPE = '\u001b';
+const ANSI = new RegExp(`${ESCAPE}\\[[0-9;?]*[A-Za-z]`, 'g');
 /** `ggml_debug: Qcur-0 = (f32) MUL_MAT(a{64, 64, 1, 1}, b{64, 5, 1, 1}}) = {64, 5, 1, 1}`: name, type, op, ne. */
 const HEADER = /\b\w*debug\w*:\s+(\S.*?) = \((\w+)\)\s+(\S+?)\((.*)\) = \{(\d+), (\d+), (\d+), (\d+)\}$/;
 const HEADER_BEGINS = /\b\w*debug\w*:\s+\S.* = \(/;
@@ -27,11 +28,6 @@ const SUM = /^(sum|sum_sq)\s*= (-?(?:\d+\.\d{6}|inf|nan))$/;
 const ELLIPSIS = /^\.\.\.,?$/;
 /** An offset is a u32. */
 const MOST_OFFSETS = 2 ** 32 - 1;
-
-/** Half a unit of the last of so many decimals. */
-function halfUnit(decimals: number): number {
-  return Number(`5e-${decimals + 1}`);
-}
 
 /** printf's `%f` has six. */
 const SUM_RESOLUTION = halfUnit(6);

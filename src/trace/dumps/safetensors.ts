@@ -5,8 +5,7 @@
  */
 import { TraceError } from '../../errors.ts';
 import type { ByteSource } from '../../platform.ts';
-import type { Dump, ForeignTensor, NotRead } from './dump.ts';
-import { reasonOf } from './dump.ts';
+import { type Dump, type ForeignTensor, type NotRead, reasonOf } from './dump.ts';
 import { floatsOf, type NumberTypeName, numberTypes } from './numbers.ts';
 import { product } from './view.ts';
 

@@ -6,8 +6,7 @@ import { parse } from 'csv-parse/browser/esm/sync';
 import { lexer, type Token, type Tokens } from 'marked';
 import { TraceError } from '../../errors.ts';
 import type { Statistics } from '../statistics.ts';
-import type { Dump, ForeignTensor, NotRead } from './dump.ts';
-import { reasonOf } from './dump.ts';
+import { type Dump, type ForeignTensor, halfUnit, type NotRead, reasonOf } from './dump.ts';
 
 type Statistic = 'sum' | 'mean' | 'rms' | 'min' | 'max' | 'absmax';
 
@@ -104,13 +103,13 @@ function noTable(source: string, tables: readonly TextTable[]): TraceError {
   );
 }
 
+/** The line below a Markdown table's head, and a line of CSV whose titles name a statistic. */
+const RULE = /^\s*\|?\s*:?-+:?\s*\|/m;
+const CSV_HEAD = /^[^,;\t\n|]+[,;\t][^\n|]*\b(sum|mean|rms)\b/i;
+
 /** Whether a text holds a table at all, of whatever. */
 export function hasTable(text: string, path: string): boolean {
-  return (
-    /\.[ct]sv$/i.test(path) ||
-    /^\s*\|?[\s:|-]*-{3,}[\s:|-]*\|/m.test(text) ||
-    /^[^,\n|]+(,[^,\n|]*\b(sum|mean|rms)\b)/i.test(text)
-  );
+  return /\.[ct]sv$/i.test(path) || RULE.test(text) || CSV_HEAD.test(text);
 }
 
 function tablesOf(text: string, source: string): TextTable[] {
@@ -196,7 +195,7 @@ function numberOf(text: string): Cell | null {
     };
   }
   const value = Number(bare.replaceAll(',', ''));
-  return { value, resolution: 0.5 * 10 ** (Number(exponent) - fraction.length) };
+  return { value, resolution: halfUnit(fraction.length - Number(exponent)) };
 }
 
 /** Distance of two halves near a number. */
