@@ -121,7 +121,8 @@ const KEPT = ['l_out-*', 'result_norm', LOGITS];
 /**
  * Runs the tokens in f64 (`reference`) and once for each rung, on `webgpu` where there is an adapter. Without one the f32
  * rung is skipped and the others run in f64 but for their rounding. Values are compared as f32, so an error below 6e-8 says no
- * more than that. The model's own transforms stay; its weights in use elsewhere do too.
+ * more than that. The model's own transforms stay under those of the rungs. Memory holds the layers'
+ * outputs and the logits of two runs at a time.
  *
  * Throws UsageError for an unknown rung or tokens that no run can begin with, InterruptedError where it is stopped.
  */

@@ -23,7 +23,7 @@ test.each(backends)('on %s the first product is off by about 1e-3 and holds halv
   const exact = await (await model.start(TOKENS).to('Qcur-0')).tensor('Qcur-0');
   const found = await (await model.with(f16Accumulation()).start(TOKENS).to('Qcur-0')).tensor('Qcur-0');
   expect([...found.data]).toEqual(Array.from(found.data, nearestHalf));
-  // Of 64 products; measured 1.3e-3.
+  // Of 64 products; measured 1.4e-3.
   const error = relativeRmsError(found.data, exact.data);
   expect(error).toBeGreaterThan(2e-4);
   expect(error).toBeLessThan(5e-3);
