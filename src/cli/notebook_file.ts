@@ -1,13 +1,9 @@
 /** Notebook files run from the command line: read, run in their own folder, written as a notebook and as a page. */
-import { constants } from 'node:fs';
-import { access, stat } from 'node:fs/promises';
-import { basename, dirname, resolve, sep } from 'node:path';
+import { basename, dirname, resolve } from 'node:path';
 import { stripVTControlCharacters } from 'node:util';
 import prettyBytes from 'pretty-bytes';
 import { NotebookError, UsageError } from '../errors.ts';
 import type { BackendName } from '../node/backend.ts';
-import { makeFolderFor } from '../node/folder.ts';
-import { cannotWrite, writableTarget, writeWholeFile } from '../node/whole_file.ts';
 import type { Cells, CellsOptions } from '../notebook/cells.ts';
 import { notebookHtml } from '../notebook/ipynb/html.ts';
 import { firstLine } from '../notebook/ipynb/notebook.ts';
@@ -15,6 +11,7 @@ import { readNotebook } from '../notebook/ipynb/read.ts';
 import { type CellFailure, cellName, type NotebookRun, runNotebook } from '../notebook/ipynb/run.ts';
 import { writeNotebook } from '../notebook/ipynb/write.ts';
 import { cut, visible, visibleLines } from '../trace/plain_text.ts';
+import { isSameFile, mustBeWritable, type WrittenFile, writeText } from './output_file.ts';
 import { withBar } from './progress.ts';
 
 /** Makes the cells that a notebook runs in. What it starts must end with this process, however that ends. */
@@ -29,11 +26,6 @@ export interface NotebookFiles {
   readonly html?: string;
   /** Where models run that cells open without a word on it. */
   readonly backend?: BackendName | undefined;
-}
-
-export interface WrittenFile {
-  readonly path: string;
-  readonly bytes: number;
 }
 
 export interface RanNotebook {
@@ -54,7 +46,7 @@ export async function runNotebookFile(startCells: StartCells, files: NotebookFil
   const { path, out, html, backend } = files;
   await mustDiffer(files);
   const notebook = await readNotebook(path);
-  for (const target of [out, html]) if (target !== undefined) await prepare(target);
+  for (const target of [out, html]) if (target !== undefined) await mustBeWritable(target);
   const folder = dirname(resolve(path));
   const cells = await startCells({ cwd: folder, backend });
   let run: NotebookRun;
@@ -74,9 +66,7 @@ export async function runNotebookFile(startCells: StartCells, files: NotebookFil
   const written: WrittenFile[] = [];
   if (out !== undefined) written.push({ path: out, bytes: await writeNotebook(out, run.notebook) });
   if (html !== undefined) {
-    const page = await notebookHtml(run.notebook, { name: basename(path), folder });
-    const bytes = await writeWholeFile(html, (write) => write(new TextEncoder().encode(page)));
-    written.push({ path: html, bytes });
+    written.push(await writeText(html, await notebookHtml(run.notebook, { name: basename(path), folder })));
   }
   return { notebook: path, cells: run.executed, written, failure: run.failure };
 }
@@ -106,20 +96,4 @@ async function mustDiffer({ path, out, html }: NotebookFiles): Promise<void> {
   if (out !== undefined && (await isSameFile(html, out))) {
     throw new UsageError(`Cannot write ${html}: --out and --html are the same file; give each its own name`);
   }
-}
-
-async function isSameFile(one: string, other: string): Promise<boolean> {
-  if (resolve(one) === resolve(other)) return true;
-  const [a, b] = await Promise.all([one, other].map((path) => stat(path).catch(() => null)));
-  return !!a && !!b && a.ino === b.ino && a.dev === b.dev;
-}
-
-/** What cannot be written is better known before the cells run than after. */
-async function prepare(path: string): Promise<void> {
-  await makeFolderFor(path);
-  await writableTarget(path);
-  const folder = `${dirname(path)}${sep}`; // With a separator, so that a file is no folder.
-  await access(folder, constants.W_OK).catch((cause) => {
-    throw cannotWrite(path, cause);
-  });
 }

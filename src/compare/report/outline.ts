@@ -18,6 +18,7 @@ import { STANDINGS, type Standing, standingOf } from './standing.ts';
 import {
   errorText,
   f32Text,
+  nearestToLimit,
   placeText,
   type Table,
   tensorLabel,
@@ -134,7 +135,7 @@ function tableSection(comparison: Comparison, most: number): Section {
   const tensors = tensorsThatMatter(comparison, most);
   const { length } = comparison.tensors;
   if (length === 0) return { label: 'Tensors', lines: [] };
-  const which = comparison.firstDivergence ? 'around it' : 'nearest to their tolerance';
+  const which = comparison.firstDivergence ? 'around it' : 'on the way to the logits';
   return {
     label: 'Tensors',
     lines: [tensors.length === length ? `All ${length}` : `${tensors.length} of ${length}, ${which}`],
@@ -156,9 +157,21 @@ function comparedSection({ tensors, notCompared, ours, reference, allowed, mode 
       `${ours.label} (ours) with ${reference.label} (reference)${mode === 'exact' ? ', bit by bit' : ''}`,
       `${tensors.length} of ${counted(all, 'tensor')}: ${standings.join(', ') || 'none'}`,
       ...partlySaid(tensors),
+      ...nearestSaid(tensors),
       ...allowed.map(({ kind, ours, reference }) => `Allowed to differ, ${kind}: ours ${ours}; reference ${reference}`),
     ],
   };
+}
+
+/** The closest call, where none is beyond its tolerance. */
+function nearestSaid(tensors: readonly TensorComparison[]): string[] {
+  const nearest = nearestToLimit(tensors);
+  if (!nearest?.measure || !nearest.tolerance || nearest.status !== 'within') return [];
+  const { name, measure, tolerance } = nearest;
+  return [
+    `Nearest to its tolerance: ${name}, ${errorText(measure.relativeRmsError)} of ${errorText(tolerance.limit)} ` +
+      `(${tolerance.source})`,
+  ];
 }
 
 /** How much of the tensors was there to compare, where that is less than everything. */

@@ -62,18 +62,33 @@ export function tensorLabel({ tensors }: Comparison, { name, pass }: Pick<Tensor
 
 /**
  * At most `most` tensors, in the order of execution. Around a divergence: some before it, itself, what follows and the last
- * of all. Without one: those nearest to their tolerances.
+ * of all. Without one: the residual stream on its way from the embedding to the logits; of a trace without it, those nearest
+ * to their tolerances.
  */
 export function tensorsThatMatter({ tensors, firstDivergence }: Comparison, most: number): TensorComparison[] {
   if (tensors.length <= most) return [...tensors];
   const first = tensors.findIndex(({ name, pass }) => name === firstDivergence?.name && pass === firstDivergence.pass);
   if (first < 0) {
+    const stream = tensors.filter(({ name }) => /^(embd|l_out-\d+|result_norm|result_output)$/.test(name));
+    if (stream.length > 2) return spread(stream, most);
     const nearest = [...tensors].sort((a, b) => nearness(b) - nearness(a)).slice(0, most);
     return tensors.filter((tensor) => nearest.includes(tensor));
   }
   const start = Math.min(Math.max(0, first - Math.floor(most / 3)), tensors.length - most);
   const near = tensors.slice(start, start + most);
   return near.includes(tensors.at(-1) as TensorComparison) ? near : [...near.slice(0, -1), ...tensors.slice(-1)];
+}
+
+/** At most `most` of a list, evenly, with the first and the last. */
+function spread<T>(list: readonly T[], most: number): T[] {
+  if (list.length <= most) return [...list];
+  return Array.from({ length: most }, (_, i) => list[Math.round((i * (list.length - 1)) / (most - 1))] as T);
+}
+
+/** The tensor that is nearest to its limit, or furthest beyond; undefined where none has both an error and a limit. */
+export function nearestToLimit(tensors: readonly TensorComparison[]): TensorComparison | undefined {
+  const judged = tensors.filter(({ measure, tolerance }) => measure && tolerance);
+  return judged.reduce<TensorComparison | undefined>((a, b) => (a && nearness(a) >= nearness(b) ? a : b), undefined);
 }
 
 /** How far up to its limit, or beyond it, a tensor is; one without numbers or a rule is past all others. */

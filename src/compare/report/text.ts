@@ -12,7 +12,7 @@ export interface TextOptions {
 /** Columns of the labels at the left. */
 const INDENT = 12;
 /** What fits in about 40 lines: rows of the table, entries of a list, lines of a cell. */
-const [ROWS, MOST, MOST_CODE] = [6, 4, 8];
+const [ROWS, MOST, MOST_CODE] = [8, 4, 8];
 
 export function reportText(comparison: Comparison, { columns = 100 }: TextOptions = {}): string {
   const { headline, sections } = outlineOf(comparison, { rows: ROWS, most: MOST });

@@ -1,5 +1,5 @@
 /**
- * Runs in a notebook's HTML page (src/notebook/ipynb/html.ts): makes what scrolls sideways reachable by keyboard, and draws
+ * Runs in our HTML pages (src/notebook/ipynb/page.ts): makes what scrolls sideways reachable by keyboard, and draws
  * the charts in place of their still pictures. Vega's scripts are in the page only where it has charts.
  *
  * @typedef {object} PageElement what is used of an element; this project is compiled without a browser's types

@@ -5,6 +5,7 @@
 import { types } from 'node:util';
 import type { MimeBundle, Shown } from '../cells.ts';
 import { vegaChart, vegaLiteChart } from './chart.ts';
+import { comparison } from './comparison.ts';
 import { ourError } from './error.ts';
 import { inspected } from './inspected.ts';
 import type { Awaitable, Kind } from './kind.ts';
@@ -15,7 +16,18 @@ import { tensor } from './tensor.ts';
 import { trace } from './trace.ts';
 
 /** In the order in which they are asked; what a value says of itself comes first. */
-const KINDS: readonly Kind[] = [displayable, mimeBundle, vegaLiteChart, vegaChart, tensor, model, run, trace, ourError];
+const KINDS: readonly Kind[] = [
+  displayable,
+  mimeBundle,
+  vegaLiteChart,
+  vegaChart,
+  tensor,
+  model,
+  run,
+  trace,
+  comparison,
+  ourError,
+];
 
 /**
  * The value in all forms that a notebook may choose from; null where it shows nothing, as undefined does. Promises are

@@ -10,17 +10,19 @@ import type { MimeBundle } from '../cells.ts';
 import { html } from './html.ts';
 import { kindOf } from './kind.ts';
 
-interface Captioned {
+export interface Captioned {
   readonly $schema: string;
   readonly title?: unknown;
   readonly description?: unknown;
 }
 
 /** The type that JupyterLab 4 and VS Code know. A v6 spec is one of v5: only the library's packaging changed. */
-export const vegaLiteChart = kindOf(
-  (value): value is Captioned => isOfSchema(value, 'vega-lite'),
-  (spec) => bundle('application/vnd.vegalite.v5+json', spec, compiled),
-);
+export const vegaLiteChart = kindOf((value): value is Captioned => isOfSchema(value, 'vega-lite'), chartBundle);
+
+/** A Vega-Lite spec in all its forms: the spec itself, a picture of it as SVG, its caption. Rejects as `bundle` does. */
+export function chartBundle(spec: Captioned): Promise<MimeBundle> {
+  return bundle('application/vnd.vegalite.v5+json', spec, compiled);
+}
 
 export const vegaChart = kindOf(
   (value): value is Captioned => isOfSchema(value, 'vega'),

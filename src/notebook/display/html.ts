@@ -30,15 +30,21 @@ function textOf(value: string | number | Html | readonly Html[]): string {
 
 export type Align = 'left' | 'right';
 
-/** A table, with a head where one is given. JupyterLab puts cells to the right by a rule, other pages to the left by default. */
+/**
+ * A table, with a head where one is given, and with a background per row where `tints` has them. JupyterLab puts cells to the right by a rule, other pages to the left by default.
+ */
 export function htmlTable(
   head: readonly string[],
   rows: readonly (readonly string[])[],
   align: readonly Align[] = [],
+  tints: readonly string[] = [],
 ): Html {
   const side = (column: number) => new Html(align[column] === 'right' ? 'align="right"' : 'style="text-align: left"');
   const headCells = head.map((cell, i) => html`<th ${side(i)}>${cell}</th>`);
-  const lines = rows.map((row) => html`<tr>${row.map((cell, i) => html`<td ${side(i)}>${cell}</td>`)}</tr>`);
+  const tint = (row: number) => new Html(tints[row] === undefined ? '' : ` style="background-color: ${tints[row]}"`);
+  const lines = rows.map(
+    (row, at) => html`<tr${tint(at)}>${row.map((cell, i) => html`<td ${side(i)}>${cell}</td>`)}</tr>`,
+  );
   const top = head.length > 0 ? html`<thead><tr>${headCells}</tr></thead>` : '';
   return html`<table cellpadding="3" style="margin: 4px 0px">${top}<tbody>${lines}</tbody></table>`;
 }

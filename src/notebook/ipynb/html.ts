@@ -1,15 +1,10 @@
-/**
- * A notebook as one HTML page that needs nothing else: its pictures are inside, and so are, where it
- * has them, the fonts of its formulas and the scripts that draw its charts. A content security policy keeps the page from asking the network for anything.
- */
-import { readFile } from 'node:fs/promises';
-import { version } from '../../version.ts';
+/** A notebook as one HTML page that needs nothing else (page.ts): its text, code, outputs and pictures. */
 import { escapeHtml } from '../escape.ts';
 import { highlighted } from './highlight.ts';
 import { MarkdownPage } from './markdown.ts';
 import type { Cell, CodeCell, Notebook, TextCell } from './notebook.ts';
 import { isChart, outputHtml } from './output_html.ts';
-import { formulaStyle, vegaScripts } from './page_libraries.ts';
+import { pageHtml } from './page.ts';
 import { findPicture } from './pictures.ts';
 
 export interface HtmlOptions {
@@ -21,16 +16,6 @@ export interface HtmlOptions {
   readonly language?: string;
 }
 
-/** Charts need `unsafe-eval`: Vega compiles its expressions. */
-const POLICY = [
-  "default-src 'none'",
-  'img-src data: blob:',
-  'media-src data: blob:',
-  'font-src data:',
-  "style-src 'unsafe-inline'",
-  "script-src 'unsafe-inline' 'unsafe-eval'",
-].join('; ');
-
 /** The page, as the text of an HTML file. */
 export async function notebookHtml(notebook: Notebook, options: HtmlOptions): Promise<string> {
   const { name, folder } = options;
@@ -40,33 +25,8 @@ export async function notebookHtml(notebook: Notebook, options: HtmlOptions): Pr
   const title = titleOf(notebook, name);
   const heading = cells.some((html) => /<h1\b/.test(html)) ? '' : `<h1>${escapeHtml(title)}</h1>\n`;
   const language = options.language ?? notebook.metadata.language ?? 'en';
-  const formulas = cells.some((html) => html.includes('class="katex')) ? `\n${await formulaStyle()}` : '';
-  const scripts = hasCharts(notebook) ? `${await vegaScripts()}\n` : '';
-  return `<!doctype html>
-<html lang="${escapeHtml(`${language}`)}">
-<head>
-<meta charset="utf-8">
-<meta name="viewport" content="width=device-width, initial-scale=1">
-<meta http-equiv="Content-Security-Policy" content="${POLICY}">
-<meta name="generator" content="layerscope ${version}">
-<title>${escapeHtml(title)}</title>
-<style>
-${await asset('page.css')}</style>${formulas}
-</head>
-<body>
-<main>
-${heading}${cells.filter(Boolean).join('\n')}
-</main>
-${scripts}<script>
-${await asset('page.js')}</script>
-</body>
-</html>
-`;
-}
-
-/** Files that go into the page as they are; src/ and dist/ are equally deep in the package. */
-function asset(name: string): Promise<string> {
-  return readFile(new URL(`../../../src/notebook/assets/${name}`, import.meta.url), 'utf8');
+  const body = `${heading}${cells.filter(Boolean).join('\n')}`;
+  return pageHtml({ title, language: `${language}`, body, hasCharts: hasCharts(notebook) });
 }
 
 function hasCharts({ cells }: Notebook): boolean {

@@ -2,6 +2,7 @@ import { describe, expect, test } from 'vitest';
 import { reportText } from '../../../src/compare/report/text.ts';
 import { shownWidth } from '../../../src/trace/plain_text.ts';
 import {
+  agree,
   bug,
   bugOf,
   comparisonWith,
@@ -67,6 +68,24 @@ describe('the report for a terminal', () => {
       '111 of 112 tensors: 61 within tolerance, 49 inherited error, 1 error made here',
     );
     expect(section(text, 'Left out')).toEqual(['1, only ours has it: ffn_silu-0']);
+  });
+
+  test('without a divergence shows the residual stream up to the logits, and names the closest call', () => {
+    const text = reportText(agree);
+    const names = section(text, 'Tensors').map((line) => line.split(' ')[0]);
+    expect(names.slice(2)).toEqual([
+      'embd',
+      'l_out-0',
+      'l_out-1',
+      'l_out-2',
+      'l_out-4',
+      'l_out-5',
+      'result_norm',
+      'result_output',
+    ]);
+    expect(section(text, 'Compared').join(' ')).toContain(
+      'Nearest to its tolerance: result_output, 3.2e-7 of 1.0e-5 (f32 against',
+    );
   });
 
   test('says how much of the elements a log had, and of which tensors only statistics are known', () => {

@@ -1,0 +1,23 @@
+/** A comparison as one HTML page that needs nothing else: what a cell shows of it, with charts that answer to the mouse. */
+import type { Comparison } from '../compare/comparison.ts';
+import { type Compared, comparisonCharts, comparisonHtml } from './comparison_view.ts';
+import { type Captioned, chartBundle } from './display/chart.ts';
+import { Html, html } from './display/html.ts';
+import { MarkdownPage } from './ipynb/markdown.ts';
+import { outputHtml } from './ipynb/output_html.ts';
+import { pageHtml } from './ipynb/page.ts';
+
+/** The page, as the text of an HTML file. Given the traces, charts that need values are in it too. */
+export async function comparisonPage(comparison: Comparison, compared?: Compared): Promise<string> {
+  const charts = await comparisonCharts(comparison, compared);
+  const page = new MarkdownPage();
+  const figures: Html[] = [];
+  for (const chart of charts) {
+    const data = await chartBundle(chart as Captioned);
+    figures.push(new Html(await outputHtml({ type: 'display_data', data, metadata: {} }, page)));
+  }
+  const title = `${comparison.ours.label} against ${comparison.reference.label}`;
+  const body = html`<h1>${title}</h1>
+<div class="wide">${comparisonHtml(comparison, html`${figures}`)}</div>`.text;
+  return pageHtml({ title, language: 'en', body, hasCharts: charts.length > 0 });
+}

@@ -1,0 +1,122 @@
+/**
+ * A comparison as HTML, below a cell and on a page of its own: the verdict, what a report says, the table of tensors with a
+ * colour per row, and the charts. How a chart becomes HTML is up to who shows it.
+ */
+import { attentionDifference, type Chart, errorGrowth, logitsBeside, rmsBeside, type Source } from '../charts/index.ts';
+import { traceOf } from '../charts/source.ts';
+import type { Comparison, TensorComparison, Verdict } from '../compare/comparison.ts';
+import { headlineOf, outlineOf, type Section } from '../compare/report/outline.ts';
+import { type Standing, standingOf } from '../compare/report/standing.ts';
+import { type Table, tensorsThatMatter, tensorTable } from '../compare/report/tensor_table.ts';
+import { type Html, html, htmlTable, scrolling } from './display/html.ts';
+
+/** The traces that were compared, for the charts that need values. */
+export interface Compared {
+  readonly ours: Source;
+  readonly reference: Source;
+}
+
+/** Rows of the table before it is folded, and below the fold; entries of a list. */
+const [MOST_ROWS, MOST_FOLDED, MOST] = [14, 500, 8];
+
+/** The charts that this comparison has something to draw in, the most telling first. */
+export async function comparisonCharts(comparison: Comparison, compared?: Compared): Promise<Chart[]> {
+  const charts: Chart[] = [];
+  if (comparison.tensors.some(({ measure }) => measure !== null)) {
+    charts.push(await errorGrowth(comparison), await rmsBeside(comparison));
+  }
+  if (!compared || comparison.verdict === 'refused') return charts;
+  const { ours, reference } = compared;
+  if (bothKeep(compared, 'result_output')) charts.push(await logitsBeside(ours, reference));
+  const place = divergentHead(comparison);
+  if (place && bothKeep(compared, `kq_soft_max-${place.layer}`)) {
+    charts.push(await attentionDifference(ours, reference, place));
+  }
+  return charts;
+}
+
+function bothKeep({ ours, reference }: Compared, name: string): boolean {
+  return [ours, reference].every((source) => {
+    const rows = traceOf(source).entries.filter((row) => row.name === name);
+    return rows.length > 0 && rows.every(({ hasValues }) => hasValues);
+  });
+}
+
+/** The head of the first divergence as a head of queries: one of keys and values serves several, of which the first. */
+function divergentHead({ firstDivergence: first, tensors }: Comparison): { layer: number; head: number } | null {
+  if (!first || first.layer === null || first.head === null) return null;
+  const headsOf = (name: string) => {
+    const tensor = tensors.find((each) => each.name === name);
+    return tensor?.shape[tensor.dims.indexOf('head')];
+  };
+  const [nHead, here] = [headsOf(`kq_soft_max-${first.layer}`), headsOf(first.name)];
+  return nHead && here ? { layer: first.layer, head: Math.floor((first.head * nHead) / here) } : null;
+}
+
+/** Everything but the charts, which stand where `figures` are. */
+export function comparisonHtml(comparison: Comparison, figures: Html): Html {
+  const { sections } = outlineOf(comparison, { rows: MOST_ROWS, most: MOST });
+  const words = sections.filter(({ table }) => table === undefined);
+  const last = words.at(-1) as Section;
+  return html`${banner(comparison)}
+${wordsHtml(words.slice(0, -1))}
+${tensorsHtml(comparison)}
+${figures}
+${wordsHtml([last])}`;
+}
+
+/** A sign for each verdict, so that colour is not all that tells them apart. */
+const VERDICTS: Readonly<Record<Verdict, { readonly sign: string; readonly colour: string }>> = {
+  agree: { sign: '✓', colour: '#009E73' },
+  noise: { sign: '≈', colour: '#56B4E9' },
+  precision: { sign: '≈', colour: '#CC79A7' },
+  'other layout': { sign: '⇄', colour: '#E69F00' },
+  bug: { sign: '✗', colour: '#D55E00' },
+  refused: { sign: '⊘', colour: '#808080' },
+};
+
+function banner(comparison: Comparison): Html {
+  const { sign, colour } = VERDICTS[comparison.verdict];
+  return html`<div style="border-left: 6px solid ${colour}; padding: 4px 10px; margin: 4px 0px"><strong>${sign} ${headlineOf(comparison)}</strong></div>`;
+}
+
+function wordsHtml(sections: readonly Section[]): Html {
+  const rows = sections.map(({ label, lines, code }) => {
+    const said = lines.map((line) => html`<div>${line}</div>`);
+    const cell = code === undefined ? '' : html`<pre><code>${code}</code></pre>`;
+    return html`<tr><th style="text-align: left; vertical-align: top">${label}</th><td style="text-align: left">${said}${cell}</td></tr>`;
+  });
+  return html`<table cellpadding="3" style="margin: 4px 0px"><tbody>${rows}</tbody></table>`;
+}
+
+/** Tints behind rows: pale enough for dark text on a light page and light text on a dark one. */
+const TINTS: Readonly<Record<Standing, string>> = {
+  equal: 'rgba(0, 158, 115, 0.10)',
+  within: 'rgba(0, 158, 115, 0.10)',
+  inherited: 'rgba(230, 159, 0, 0.16)',
+  beyond: 'rgba(128, 128, 128, 0.28)',
+  precision: 'rgba(204, 121, 167, 0.22)',
+  'other layout': 'rgba(230, 159, 0, 0.30)',
+  made: 'rgba(213, 94, 0, 0.30)',
+  'no rule': 'rgba(128, 128, 128, 0.28)',
+};
+
+/** The rows that matter; in a long comparison all the others are below a fold. */
+function tensorsHtml(comparison: Comparison): Html {
+  const { tensors } = comparison;
+  if (tensors.length === 0) return html``;
+  const near = tensorsThatMatter(comparison, MOST_ROWS);
+  const shown = tinted(tensorTable(comparison, near), near);
+  if (near.length === tensors.length) return shown;
+  const all = tensorsThatMatter(comparison, MOST_FOLDED);
+  const which =
+    all.length === tensors.length ? `all ${all.length} tensors` : `${all.length} of ${tensors.length} tensors`;
+  return html`${shown}
+<details><summary>${which}, in order of execution</summary>${scrolling(tinted(tensorTable(comparison, all), all))}</details>`;
+}
+
+/** Numbers and places stay in one line each; a narrow page scrolls. */
+function tinted({ head, align, rows }: Table, tensors: readonly TensorComparison[]): Html {
+  const tints = tensors.map((tensor) => TINTS[standingOf(tensor)]);
+  return html`<div class="wide" style="overflow-x: auto; white-space: nowrap">${htmlTable(head, rows, align, tints)}</div>`;
+}
