@@ -17,8 +17,8 @@ import { product } from './view.ts';
 const ESCAPE = '\u001b';
 const ANSI = new RegExp(`${ESCAPE}\\[[0-9;?]*[A-Za-z]`, 'g');
 /** `ggml_debug: Qcur-0 = (f32) MUL_MAT(a{64, 64, 1, 1}, b{64, 5, 1, 1}}) = {64, 5, 1, 1}`: name, type, op, ne. */
-const HEADER = /\b\w*debug\w*:\s+(\S.*?) = \((\w+)\)\s+(\S+?)\((.*)\) = \{(\d+), (\d+), (\d+), (\d+)\}$/;
-const HEADER_BEGINS = /\b\w*debug\w*:\s+\S.* = \(/;
+const HEADER = /\b\w*debug\w*:\s+(?:(\S.*?) )?= \((\w+)\)\s+(\S+?)\((.*)\) = \{(\d+), (\d+), (\d+), (\d+)\}$/;
+const HEADER_BEGINS = /\b\w*debug\w*:\s+(?:\S.* )?= \(/;
 const ROW = /^\[(.*)\],?$/;
 /** A row, or the beginning of one that was cut off. */
 const ROW_BEGINS = /^\[[-\d\s.,infa]+(\],?)?$/;

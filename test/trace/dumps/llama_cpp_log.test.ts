@@ -113,6 +113,13 @@ test('without a model the names are told apart by their ops, and shapes are oute
   expect(rowOf(trace, 'Qcur_rope-1').dims).toEqual(['axis0', 'axis1', 'axis2']);
 });
 
+test('a node without a name is listed as a node, and its values are of no other', async () => {
+  const nameless: PrintedNode = { ...nodes[0]!, name: '', op: 'FILL' };
+  const trace = await read(printedLog([nodes[0]!, nameless, ...nodes.slice(1)], newest));
+  expectPrinted(trace);
+  expect(notRead(trace)[0]).toEqual({ name: '', why: 'FILL of this name is not one of our tensors' });
+});
+
 test('a second pass is told from the first, and its positions go on', async () => {
   const decode = nodes
     .filter(({ op }) => op !== 'RESHAPE')
