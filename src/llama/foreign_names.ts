@@ -93,7 +93,7 @@ function nameOf(
   if (given !== undefined) return { ...plain, name: index?.find(given) ?? given };
   if (op !== undefined && GRAPH_OP.test(op)) {
     const node = ourTensor(name, op);
-    return node ? { ...plain, ...node } : `${op} of this name is not one of our tensors`;
+    return node ? { ...plain, ...node } : `${op} ${name} is not one of our tensors`;
   }
   const ours = words ? ourNameInWords(name, index?.nLayer) : huggingFaceName(name, index);
   if (ours === null) return 'its name is not known; give names, or let "layerscope map" propose one';
