@@ -2,7 +2,7 @@
 import { Command, Option } from 'commander';
 import prettyBytes from 'pretty-bytes';
 import type { Model } from '../engine/model.ts';
-import { table } from '../notebook/display/plain_text.ts';
+import { table } from '../trace/plain_text.ts';
 import {
   jsonOption,
   MODEL_ARGUMENT,
