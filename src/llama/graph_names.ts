@@ -12,8 +12,9 @@ import { plainSteps } from './plain_steps.ts';
 /** llama.cpp's name without the layer → its op → our name without the layer. */
 const OURS: Readonly<Record<string, Readonly<Record<string, string>>>> = {
   embd: { GET_ROWS: 'embd' },
-  // The older name.
+  // Other releases' names of it.
   inp_embd: { GET_ROWS: 'embd' },
+  'model.embed_tokens': { GET_ROWS: 'embd' },
   attn_norm: { MUL: 'attn_norm' },
   Qcur: { MUL_MAT: 'Qcur', ADD: 'Qcur', ROPE: 'Qcur_rope' },
   Kcur: { MUL_MAT: 'Kcur', ADD: 'Kcur', ROPE: 'Kcur_rope' },

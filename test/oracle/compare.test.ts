@@ -83,18 +83,22 @@ describe.skipIf(missing !== null)(`our run and llama.cpp${missing === null ? '' 
 
   const { awkward } = modelShapes;
   const random = (type: BlockTypeName): RandomModelOptions => ({ ...awkward, type, seed: 9 });
-  const ids = (n: number, nVocab: number) => Array.from({ length: n }, (_, i) => (i === 0 ? 1 : (i * 7919 + 31) % nVocab));
+  const ids = (n: number, nVocab: number) =>
+    Array.from({ length: n }, (_, i) => (i === 0 ? 1 : (i * 7919 + 31) % nVocab));
 
   const awkwardTypes = ['F32', 'F16', 'Q8_0', 'Q4_0'] as const;
-  test.each(isFull ? awkwardTypes : (['F16', 'Q4_0'] as const))('an awkward shape in %s: twin and plain', async (type) => {
-    const file = join(folder, `awkward-${type}.gguf`);
-    await writeFile(file, randomModel(random(type)));
-    const twin = await against('twin', file, ids(9, awkward.nVocab));
-    expect(twin.verdict, said(twin)).toBe('agree');
-    const plain = await against('plain', file, ids(9, awkward.nVocab));
-    expect(plain.verdict, said(plain)).toBe(type === 'F32' ? 'agree' : 'precision');
-    expect(left(plain).most).toBeLessThanOrEqual(1e-6);
-  });
+  test.each(isFull ? awkwardTypes : (['F16', 'Q4_0'] as const))(
+    'an awkward shape in %s: twin and plain',
+    async (type) => {
+      const file = join(folder, `awkward-${type}.gguf`);
+      await writeFile(file, randomModel(random(type)));
+      const twin = await against('twin', file, ids(9, awkward.nVocab));
+      expect(twin.verdict, said(twin)).toBe('agree');
+      const plain = await against('plain', file, ids(9, awkward.nVocab));
+      expect(plain.verdict, said(plain)).toBe(type === 'F32' ? 'agree' : 'precision');
+      expect(left(plain).most).toBeLessThanOrEqual(1e-6);
+    },
+  );
 
   const wide = { nLayer: 2, nEmbd: 256, nHead: 4, nHeadKv: 2, nFf: 512, nVocab: 331 };
   test.each(isFull ? (['Q4_K_M', 'Q6_K'] as const) : (['Q4_K_M'] as const))(
