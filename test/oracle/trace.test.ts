@@ -1,6 +1,7 @@
 /** A capture of llama.cpp is a trace like any other: its rows, its axes, its manifest, and where its values lie. */
 import {
   existsSync,
+  mkdirSync,
   mkdtempSync,
   readdirSync,
   readFileSync,
