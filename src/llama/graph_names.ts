@@ -72,11 +72,14 @@ export function ourTensor(name: string, op: string): Mapped | null {
   return tensor && { ...tensor, product };
 }
 
-/** Whether a name is chosen: by an expression on it, or by globs on it and its aliases; null chooses all. */
-export function chosenBy(select: RegExp | string | null, nLayer: number): (name: string) => boolean {
-  if (select === null) return () => true;
-  if (typeof select !== 'string') return (name) => select.test(name);
-  const picks = selects(select);
+/** Globs over our names, their aliases and llama.cpp's names, or an expression on ours and llama.cpp's. */
+export type NodeChoice = RegExp | string | readonly string[];
+
+/** Whether a name is chosen; null chooses all. */
+export function chosenBy(choice: NodeChoice | null, nLayer: number): (name: string) => boolean {
+  if (choice === null) return () => true;
+  if (choice instanceof RegExp) return (name) => choice.test(name);
+  const picks = selects(choice);
   return (name) => picks({ name, ...aliasesOf(name, nLayer) });
 }
 
