@@ -9,6 +9,7 @@ import { infoCommand } from './cli/info.ts';
 import { kernelCommand } from './cli/kernel.ts';
 import { modelsCommand } from './cli/models.ts';
 import type { StartCells } from './cli/notebook_file.ts';
+import { recipeCommand } from './cli/recipe.ts';
 import { runCommand } from './cli/run.ts';
 import { exitOnSignals } from './cli/signals.ts';
 import { startCommand } from './cli/start.ts';
@@ -31,6 +32,7 @@ const commands = [
   tokenizeCommand(),
   infoCommand(),
   modelsCommand(),
+  recipeCommand(),
   runCommand(startCells),
   kernelCommand(),
   doctorCommand(),

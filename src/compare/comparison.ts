@@ -214,6 +214,8 @@ export interface ComparisonParts {
   /** Differences that forbid the comparison, and those that the caller allowed. */
   readonly refused: readonly Difference[];
   readonly allowed: readonly Difference[];
+  /** What could not be checked because a side does not tell it, a sentence each. */
+  readonly unknowns: readonly string[];
   /** In order of execution. */
   readonly tensors: readonly TensorComparison[];
   readonly firstDivergence: Divergence | null;
@@ -234,6 +236,7 @@ export class Comparison implements ComparisonParts {
   readonly reference: Side;
   readonly refused: readonly Difference[];
   readonly allowed: readonly Difference[];
+  readonly unknowns: readonly string[];
   readonly tensors: readonly TensorComparison[];
   readonly firstDivergence: Divergence | null;
   readonly cause: string | null;
@@ -250,6 +253,7 @@ export class Comparison implements ComparisonParts {
     this.reference = parts.reference;
     this.refused = parts.refused;
     this.allowed = parts.allowed;
+    this.unknowns = parts.unknowns;
     this.tensors = parts.tensors;
     this.firstDivergence = parts.firstDivergence;
     this.cause = parts.cause;

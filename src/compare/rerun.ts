@@ -7,6 +7,7 @@ import type { Model } from '../engine/model.ts';
 import { opOf } from '../engine/shapes.ts';
 import { StepError } from '../errors.ts';
 import type { Step } from '../ops/step.ts';
+import { passesOf, type TracePass } from '../trace/passes.ts';
 import { Tensor } from '../trace/tensor.ts';
 import type { Trace, TraceRow } from '../trace/trace.ts';
 
@@ -58,12 +59,6 @@ export async function rerunStep(
   return { output, inputs: [...inputs], steps: [...new Set(steps), step.name] };
 }
 
-interface TracePass {
-  readonly index: number;
-  readonly pos0: number;
-  readonly nTokens: number;
-}
-
 interface Source {
   readonly model: Model;
   readonly trace: Trace;
@@ -79,18 +74,6 @@ interface Source {
 function stepOf(model: Model, name: string): Step {
   const ours = model.names.resolve(name, 'run');
   return model.steps.find((step) => step.name === ours) as Step;
-}
-
-/** The passes of a trace, in order, with the tokens that each is over. */
-export function passesOf({ entries }: Trace): TracePass[] {
-  const passes = new Map<number, TracePass>();
-  for (const { pass: index, pos0, shape, dims } of entries) {
-    const tokens = shape[dims.indexOf('token')] ?? 0;
-    // The last tensors of a trace may hold fewer rows than the pass had tokens.
-    const nTokens = Math.max(tokens, passes.get(index)?.nTokens ?? 0);
-    passes.set(index, { index, pos0: Math.min(pos0, passes.get(index)?.pos0 ?? pos0), nTokens });
-  }
-  return [...passes.values()].sort((a, b) => a.index - b.index);
 }
 
 async function outputOf(step: Step, source: Source): Promise<Tensor> {

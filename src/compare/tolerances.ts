@@ -76,6 +76,16 @@ const rule = (
   op = ANY_OP,
 ): ToleranceRule => ({ name, op, precision, limit: typeof limit === 'number' ? () => limit : limit, source });
 
+/** Where llama.cpp rounds activations to 16 bits; measured for f16. bf16 was at most at half of these, of the whole. */
+function halfRules(precision: RegExp, factor: number, cause: string): readonly ToleranceRule[] {
+  return [
+    rule(FIRST_LAYER, precision, factor * 1e-3, `${cause}: twice 5e-4, what they cost an op (measured 3.4e-4 in f16)`),
+    rule(ATTENTION, precision, factor * 2e-2, `${cause}, behind softmax: measured 1.2e-2 in f16`),
+    rule(/^result_output$/, precision, factor * 3e-3, `${cause}, at the end (DESIGN): measured 2.3e-3 in f16`),
+    rule(STREAM, precision, factor * 6e-3, `${cause}, end to end: measured 3.7e-3 in f16`),
+  ];
+}
+
 /** Users put their own before these. What observers add has rules in f32 alone: their ids and entropies hang on single logits. */
 export const defaultRules: readonly ToleranceRule[] = [
   rule(OBSERVED, /^f32$/, 0, 'token ids are exact', /^top_k_ids$/),
@@ -98,11 +108,9 @@ export const defaultRules: readonly ToleranceRule[] = [
     "as in f32, and 3e-7 for each position: ggml's RoPE angles drift. Measured 8.0e-5 at position 499",
   ),
 
-  rule(/^attn_norm-0$/, /^ggml-(f16|q)$/, END_TO_END, 'computed in f32 from exact rows of the file'),
-  rule(FIRST_LAYER, /^ggml-f16$/, 1e-3, "twice 5e-4, what llama.cpp's f16 activations cost an op: measured 3.4e-4"),
-  rule(ATTENTION, /^ggml-f16$/, 2e-2, "llama.cpp's f16 activations, behind softmax: measured 1.2e-2"),
-  rule(/^result_output$/, /^ggml-f16$/, 3e-3, "llama.cpp's f16 activations, at the end (DESIGN): measured 2.3e-3"),
-  rule(STREAM, /^ggml-f16$/, 6e-3, "llama.cpp's f16 activations, end to end: measured 3.7e-3"),
+  rule(/^attn_norm-0$/, /^ggml-/, END_TO_END, 'computed in f32 from exact rows of the file'),
+  ...halfRules(/^ggml-f16$/, 1, "llama.cpp's f16 activations"),
+  ...halfRules(/^ggml-bf16$/, 8, "llama.cpp's bf16 activations, 8 times f16's for three bits less"),
 
   rule(FIRST_LAYER, /^ggml-q$/, 3e-2, "twice 1.5e-2, what llama.cpp's Q8 activations cost an op: measured 2.5e-2"),
   rule(
@@ -148,6 +156,8 @@ export function coarseOpTolerance(precision: string): Tolerance | null {
   switch (precision) {
     case 'ggml-f16':
       return { limit: 5e-4, source: "llama.cpp's f16 activations, op by op (DESIGN): measured 3.4e-4" };
+    case 'ggml-bf16':
+      return { limit: 4e-3, source: "llama.cpp's bf16 activations, op by op: 8 times f16's for three bits less" };
     case 'ggml-q':
       return { limit: 1.5e-2, source: "llama.cpp's Q8 activations, op by op (DESIGN)" };
     case 'f16':
@@ -162,7 +172,8 @@ export function coarseOpTolerance(precision: string): Tolerance | null {
  *
  *   f32       both compute in f32 or f64; also where nothing says otherwise
  *   ggml-f32  llama.cpp on F32 weights, or on the F32 twin of a file: f32, but for RoPE's angles
- *   ggml-f16  llama.cpp's CPU on F16 or BF16 weights: rounds activations to that
+ *   ggml-f16  llama.cpp's CPU on F16 weights: rounds activations to f16
+ *   ggml-bf16 the same with BF16
  *   ggml-q    llama.cpp's CPU on quantised weights: rounds activations to Q8_0 or Q8_K
  *   ggml      llama.cpp on weights whose types neither side tells: no default rule
  *   f16       a side stores its values as f16
@@ -175,7 +186,7 @@ export function precisionOf(ours: Trace, reference: Trace): string {
   if (types.has('f16') || sides.some(({ manifest }) => hasTransform(manifest, 'f16Storage'))) return 'f16';
   const weights = sides.map(({ manifest }) => manifest.quantisation).find((known) => known !== undefined);
   const classes = sides.map(({ manifest }) => (isGgml(manifest) ? ggmlClass(manifest, weights) : 'f32'));
-  return ['ggml', 'ggml-q', 'ggml-f16', 'ggml-f32'].find((each) => classes.includes(each)) ?? 'f32';
+  return ['ggml', 'ggml-q', 'ggml-bf16', 'ggml-f16', 'ggml-f32'].find((each) => classes.includes(each)) ?? 'f32';
 }
 
 function isGgml(manifest: Manifest): boolean {
@@ -188,6 +199,7 @@ function ggmlClass({ twinOf, quantisation }: Manifest, otherwise: string | undef
   const types = quantisation ?? otherwise;
   if (types === undefined) return 'ggml';
   if (/Q\d|FP4/i.test(types)) return 'ggml-q';
+  if (/BF16/i.test(types)) return 'ggml-bf16';
   return /F16/i.test(types) ? 'ggml-f16' : 'ggml-f32';
 }
 

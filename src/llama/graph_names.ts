@@ -6,8 +6,8 @@
 
 import type { Step } from '../ops/step.ts';
 import { selects } from '../trace/select.ts';
-import { forward } from './forward.ts';
 import { aliasesOf } from './names.ts';
+import { plainSteps } from './plain_steps.ts';
 
 /** llama.cpp's name without the layer → its op → our name without the layer. */
 const OURS: Readonly<Record<string, Readonly<Record<string, string>>>> = {
@@ -48,16 +48,13 @@ export interface Mapped extends OurTensor {
   readonly product: OurTensor | null;
 }
 
-/** The steps of a layer and of what is around it, by name; of sizes it shows nothing. */
-function stepsOf(hasAttentionBias: boolean): ReadonlyMap<string, Step> {
-  const sizes = { nLayer: 1, nEmbd: 4, nHead: 2, nHeadKv: 1, headDim: 2, nFf: 4, nVocab: 4, nCtx: 1 };
-  const rope = { ropeBase: 1, ropeScale: 1, ropeDim: 2, hasRopeFreqs: false };
-  const steps = forward({ ...sizes, ...rope, eps: 0, tiedEmbeddings: false, hasAttentionBias });
+/** The steps of a layer and of what is around it, by name. */
+const STEPS = byName(plainSteps(1));
+const BIASED_STEPS = byName(plainSteps(1, { hasAttentionBias: true }));
+
+function byName(steps: readonly Step[]): ReadonlyMap<string, Step> {
   return new Map(steps.map((step) => [step.name, step]));
 }
-
-const STEPS = stepsOf(false);
-const BIASED_STEPS = stepsOf(true);
 
 /** Our tensor for a node, or null. */
 export function ourTensor(name: string, op: string): Mapped | null {

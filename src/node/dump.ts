@@ -35,7 +35,10 @@ export interface ReadDumpOptions extends SumsTableOptions {
   readonly tokens?: readonly number[];
   /** Where the content does not tell, or tells wrongly. */
   readonly format?: DumpFormat;
-  /** Which of our tensors theirs are: their name → ours; or a map of one's own, in place of all we know. */
+  /**
+   * Which of our tensors theirs are: their name → ours, before all we know; or a map of one's own, in place of it. `asTheyAre`
+   * keeps their names and shapes.
+   */
   readonly names?: Readonly<Record<string, string>> | NameMap;
 }
 

@@ -78,6 +78,14 @@ export function jupyterPackages(os: Release): SystemPackages | undefined {
   return hasApt(os) ? { what: "Jupyter's Python client", packages } : undefined;
 }
 
+/** The compilers that turn the dump writers of `layerscope recipe` into programs, for the tests. */
+export function compilerPackages(os: Release, compiler: Compiler): SystemPackages | undefined {
+  const packages = compiler === 'gcc' ? ['gcc', 'libc6-dev'] : ['rustc'];
+  return hasApt(os) ? { what: compiler, packages } : undefined;
+}
+
+export type Compiler = 'gcc' | 'rustc';
+
 /** The arguments after `apt-get`. */
 export function aptInstall({ packages, suite }: SystemPackages): string[] {
   return ['install', '-y', '--no-install-recommends', ...(suite ? ['-t', suite] : []), ...packages];
@@ -112,9 +120,24 @@ const CHROMIUM_PLACES = [
 /** The path of a Chromium: LAYERSCOPE_CHROMIUM where that is set, else the first one found. */
 export function findChromium(env: NodeJS.ProcessEnv = process.env): string | undefined {
   if (env.LAYERSCOPE_CHROMIUM) return isExecutable(env.LAYERSCOPE_CHROMIUM) ? env.LAYERSCOPE_CHROMIUM : undefined;
+  return [...onPath(CHROMIUM_NAMES, env), ...CHROMIUM_PLACES].find(isExecutable);
+}
+
+/** Where programs of these names would be, in the order of the names. */
+function onPath(names: readonly string[], env: NodeJS.ProcessEnv): string[] {
   const folders = (env.PATH ?? '').split(delimiter).filter(Boolean);
-  const candidates = CHROMIUM_NAMES.flatMap((name) => folders.map((folder) => join(folder, name)));
-  return [...candidates, ...CHROMIUM_PLACES].find(isExecutable);
+  return names.flatMap((name) => folders.map((folder) => join(folder, name)));
+}
+
+/** The path of a compiler: what LAYERSCOPE_GCC or LAYERSCOPE_RUSTC names, else the first one found. */
+export function findCompiler(compiler: Compiler, env: NodeJS.ProcessEnv = process.env): string | undefined {
+  const named = env[compilerVariable(compiler)];
+  return named ? [named].find(isExecutable) : onPath([compiler], env).find(isExecutable);
+}
+
+/** The variable of the environment that names a compiler. */
+export function compilerVariable(compiler: Compiler): string {
+  return `LAYERSCOPE_${compiler.toUpperCase()}`;
 }
 
 /** What the tests import. */

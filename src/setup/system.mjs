@@ -1,7 +1,7 @@
 /**
- * What Layerscope wants from the system beside Node: a WebGPU adapter, and for the tests Chromium and Jupyter. Where
- * something is missing and we may install it, we do, after a question at a terminal; where we may not, one line says what
- * to install.
+ * What Layerscope wants from the system beside Node: a WebGPU adapter, and for the tests Chromium, Jupyter, gcc and rustc.
+ * Where something is missing and we may install it, we do, after a question at a terminal; where we may not, one line says
+ * what to install.
  */
 import { createInterface } from 'node:readline/promises';
 import { fileURLToPath } from 'node:url';
@@ -81,6 +81,9 @@ export async function ensureAdapter(
  * @property {string} variable of the environment: its path, where it is elsewhere
  */
 
+/** They compile what `layerscope recipe` prints. */
+const COMPILERS = /** @type {const} */ (['gcc', 'rustc']);
+
 /**
  * What the tests use beside the packages and an adapter.
  * @param {Host} host
@@ -101,6 +104,12 @@ function testPrograms(host) {
       packages: host.jupyterPackages(os),
       variable: 'LAYERSCOPE_PYTHON',
     },
+    ...COMPILERS.map((compiler) => ({
+      what: compiler,
+      find: () => host.findCompiler(compiler),
+      packages: host.compilerPackages(os, compiler),
+      variable: host.compilerVariable(compiler),
+    })),
   ];
 }
 

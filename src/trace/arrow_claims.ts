@@ -27,7 +27,7 @@ export function checkSchema(bytes: Uint8Array): void {
   claims.schema(claims.table(claims.message(), 8));
 }
 
-/** Throws RangeError where a list in a record batch's head, or its number of rows, is longer than its bytes. */
+/** Throws RangeError where a list in a record batch's head, or its number of rows, is longer than its bytes, or they are compressed. */
 export function checkBatch(bytes: Uint8Array, bodyBytes: number): void {
   const claims = new Claims(bytes);
   const message = claims.message();
@@ -37,6 +37,7 @@ export function checkBatch(bytes: Uint8Array, bodyBytes: number): void {
   claims.list(batch, 8, NODE_BYTES);
   claims.list(batch, 12, 8);
   const rows = claims.int64(batch, 4);
+  if (claims.has(batch, 10)) throw new RangeError('it is compressed, which is not supported');
   // `seq` alone takes four bytes of each row.
   if (rows < 0 || 4 * rows > bodyBytes) throw new RangeError(`${rows} rows in ${bodyBytes} bytes`);
 }
@@ -71,6 +72,10 @@ class Claims {
 
   root(at: number): number {
     return at + this.int32(at);
+  }
+
+  has(table: number, slot: number): boolean {
+    return this.#field(table, slot) !== 0;
   }
 
   /** Where the table in a slot begins. */

@@ -7,6 +7,8 @@
  * prefill  128 tokens at once, logits of all of them (llama.cpp: of the last)
  * open     a fresh process, from start to the first drawn token of a prompt of 8
  * memory   peak of a fresh process that traces 16 tokens with all statistics, above one that only opened the GPU
+ * capture  every node of llama.cpp for those 128 tokens, on disk; as time against its own run that nobody watches, and as
+ *          the peak of both processes, llama.cpp's with the model's file mapped
  */
 import { spawnSync } from 'node:child_process';
 import { existsSync, statSync } from 'node:fs';
@@ -44,6 +46,7 @@ export async function measureEngine({ rounds, threads = availableParallelism(), 
     prefill: /** @type {number[]} */ ([]),
     peerDecode: /** @type {number[]} */ ([]),
     peerPrefill: /** @type {number[]} */ ([]),
+    capture: /** @type {number[]} */ ([]),
   };
   await decodeRate(model, false, 1); // uploads the weights and compiles
   await decodeRate(model, true, 1);
@@ -59,10 +62,12 @@ export async function measureEngine({ rounds, threads = availableParallelism(), 
     if (peer) {
       const { prefill } = await peer.time({ prefill: PREFILL, decode: 1, threads });
       found.peerPrefill.push(prefill.tokensPerSecond);
+      found.capture.push(await captureRate(peer));
     }
   }
   await peer?.close();
   const openSeconds = Array.from({ length: Math.min(3, rounds) }, () => childFigures('first-token', path).seconds);
+  const captureBytes = peer ? childFigures('capture', path, PREFILL).peakBytes : Number.NaN;
   const memory = (childFigures('trace', path).peakBytes - childFigures('idle', path).peakBytes) / statSync(path).size;
 
   /** @type {import('./figures.mjs').Row[]} */
@@ -76,6 +81,13 @@ export async function measureEngine({ rounds, threads = availableParallelism(), 
     ['  ratio', 'prefillRatio', spread(ratios(found.prefill, found.peerPrefill)), 3],
     ['open to first token, s', 'openToFirstTokenSeconds', spread(openSeconds), 2],
     ['peak memory of tracing 16 tokens / weights', 'traceMemoryRatio', spread([memory]), 3],
+    [
+      'capture of 128 / run of llama.cpp, time',
+      'captureTimeRatio',
+      spread(ratios(found.peerPrefill, found.capture)),
+      3,
+    ],
+    ['  peak memory / weights', 'captureMemoryRatio', spread([captureBytes / statSync(path).size]), 3],
   ];
   const { adapter } = model.backend;
   return {
@@ -107,16 +119,26 @@ async function prefillRate(model) {
   return PREFILL / seconds;
 }
 
+/** @param {import('../../dist/oracle/index.js').LlamaCpp} peer */
+async function captureRate(peer) {
+  const start = performance.now();
+  const trace = await peer.trace(tokens(PREFILL));
+  const seconds = (performance.now() - start) / 1000;
+  await trace.close();
+  return PREFILL / seconds;
+}
+
 /**
  * Runs test/bench/engine_child.mjs in a process of its own.
- * @param {'idle' | 'first-token' | 'trace'} what
+ * @param {'idle' | 'first-token' | 'trace' | 'capture'} what
  * @param {string} path of the model
+ * @param {number} count of tokens
  * @returns {{ seconds: number, peakBytes: number }}
  */
-function childFigures(what, path) {
+function childFigures(what, path, count = TRACED) {
   const child = fileURLToPath(new URL('engine_child.mjs', import.meta.url));
   const start = performance.now();
-  const { stdout, status, stderr } = spawnSync(process.execPath, [child, what, path, String(TRACED)], {
+  const { stdout, status, stderr } = spawnSync(process.execPath, [child, what, path, String(count)], {
     encoding: 'utf8',
   });
   if (status !== 0) throw new Error(`the process for "${what}" failed: ${stderr}`);

@@ -126,6 +126,10 @@ describe('tokens', () => {
     expect(difference(made({ ...more, bos: false }, { passes: [5] }), trace()).kind).toBe('tokens');
     const unsaid = trace({ manifest: more, passes: [5] });
     expect(difference(unsaid, trace()).kind).toBe('tokens');
+    // What the manifest says counts for more than how the piece looks.
+    const special = { tokens: [0, ...tokens], pieces: ['<unk>', ...pieces] };
+    expect(difference(made({ ...special, bos: false }, { passes: [5] }), trace()).kind).toBe('tokens');
+    expect(difference(made({ ...more, bos: true }, { passes: [5] }), trace()).kind).toBe('bos');
   });
 
   it('nobody tells, but one begins with BOS and the other does not', () => {

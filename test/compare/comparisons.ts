@@ -124,7 +124,15 @@ function isolated(over: Partial<Isolation>): Isolation {
 /** A comparison that agrees, but for what is given. */
 export function comparisonWith(parts: Partial<ComparisonParts> = {}): Comparison {
   return new Comparison({
-    ...{ verdict: 'agree', mode: 'tolerance', ours: OURS, reference: REFERENCE, refused: [], allowed: [] },
+    ...{
+      verdict: 'agree',
+      mode: 'tolerance',
+      ours: OURS,
+      reference: REFERENCE,
+      refused: [],
+      allowed: [],
+      unknowns: [],
+    },
     summary: 'every tensor of lily-4m-f16.gguf on webgpu is within its tolerance of llama.cpp',
     tensors: tensorsOf(() => ({})),
     ...{ firstDivergence: null, cause: null, notCompared: [], blindSpots: [] },

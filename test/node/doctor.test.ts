@@ -6,7 +6,9 @@ import { doctor, formatDoctor, mesaOf } from '../../src/node/doctor.ts';
 import {
   aptAdvice,
   chromiumPackage,
+  compilerPackages,
   findChromium,
+  findCompiler,
   findJupyterPython,
   jupyterPackages,
   parseOsRelease,
@@ -28,6 +30,8 @@ describe('the host', () => {
     expect(chromiumPackage(parseOsRelease(NOBLE))).toBeUndefined();
     expect(jupyterPackages(parseOsRelease(NOBLE))?.packages).toContain('python3-nbclient');
     expect(jupyterPackages(parseOsRelease('ID=fedora\n'))).toBeUndefined();
+    expect(compilerPackages(parseOsRelease(BOOKWORM), 'gcc')?.packages).toEqual(['gcc', 'libc6-dev']);
+    expect(compilerPackages(parseOsRelease('ID=fedora\n'), 'rustc')).toBeUndefined();
   });
 
   test('what to install by hand is one line, and says where the packages come from', () => {
@@ -50,6 +54,12 @@ describe('the host', () => {
   test('LAYERSCOPE_CHROMIUM decides alone, and a path that is no program is none', () => {
     expect(findChromium({ LAYERSCOPE_CHROMIUM: process.execPath })).toBe(process.execPath);
     expect(findChromium({ LAYERSCOPE_CHROMIUM: '/no/such/chromium', PATH: process.env.PATH })).toBeUndefined();
+  });
+
+  test('LAYERSCOPE_GCC and LAYERSCOPE_RUSTC decide alone, and a compiler that is nowhere is none', () => {
+    expect(findCompiler('gcc', { LAYERSCOPE_GCC: process.execPath })).toBe(process.execPath);
+    expect(findCompiler('rustc', { LAYERSCOPE_RUSTC: '/no/such/rustc', PATH: process.env.PATH })).toBeUndefined();
+    expect(findCompiler('rustc', { PATH: '/no/such/folder' })).toBeUndefined();
   });
 
   test("LAYERSCOPE_PYTHON comes first where it has Jupyter's modules, and is passed over where it has not", () => {

@@ -1,8 +1,11 @@
-import { mkdtempSync, readdirSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { copyFileSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
+import { joinBytes } from '../../src/gguf/bytes.ts';
+import { ggufPieces } from '../../src/gguf/writer.ts';
 import { f32Twin, type LlamaCpp, llamaCpp, oracleAvailable, quantize } from '../../src/oracle/index.ts';
+import { librariesFolder } from '../../src/oracle/package.ts';
 import { OracleProcess } from '../../src/oracle/process.ts';
 import { relativeRmsError } from '../engine/models.ts';
 import { seeded } from '../seeded.ts';
@@ -148,6 +151,84 @@ describe.skipIf(missing !== null)(`llama.cpp${missing === null ? '' : ` (skipped
       const short = llamaCpp(file, { contextLength: 4 });
       await expect(short.logits(IDS)).rejects.toThrow('12 positions exceed contextLength 4; raise contextLength');
       await short.close();
+    });
+
+    it('names what llama.cpp has against a model, and goes on with the next', async () => {
+      const unknown = join(folder, 'unknown.gguf');
+      const metadata = { 'general.architecture': ['string', 'banana'] } as const;
+      writeFileSync(unknown, await joinBytes(ggufPieces({ metadata, tensors: [] })));
+      const model = llamaCpp(unknown);
+      await expect(model.trace(IDS)).rejects.toThrow(
+        /^Cannot load .*unknown\.gguf in llama.cpp: it refused .*; it said ".*unknown model architecture: 'banana'/,
+      );
+      rmSync(unknown);
+      copyFileSync(file, unknown);
+      expect((await model.logits(IDS)).shape).toEqual([IDS.length, 276]);
+      await model.close();
+    });
+
+    it.skipIf(process.platform !== 'linux')('says that its process was killed, and goes on in a new one', async () => {
+      const model = llamaCpp(file);
+      await model.versions();
+      const children = readFileSync(`/proc/self/task/${process.pid}/children`, 'utf8').split(' ').filter(Boolean);
+      const long = Array.from({ length: 1000 }, () => 1);
+      const tracing = model.trace(long, {
+        passes: long,
+        onProgress: () => process.kill(Number(children.at(-1)), 'SIGKILL'),
+      });
+      await expect(tracing).rejects.toThrow(
+        /^Cannot finish trace on .*: the process of llama.cpp was ended by SIGKILL/,
+      );
+      const trace = await model.trace(IDS, { nodes: 'embd' });
+      expect(trace.names).toEqual(['embd']);
+      await trace.close();
+      await model.close();
+    });
+
+    it('names the package to install, or the systems that there are packages for', () => {
+      const arch = vi.spyOn(process, 'arch', 'get').mockReturnValue('arm64');
+      const platform = vi.spyOn(process, 'platform', 'get').mockReturnValue('linux');
+      expect(oracleAvailable()).toMatch(
+        /^Cannot load llama.cpp: the optional package @node-llama-cpp\/linux-arm64 is not installed; run "npm install --no-save @node-llama-cpp\/linux-arm64@\S+", or .*LAYERSCOPE_LLAMA_CPP$/,
+      );
+      platform.mockReturnValue('aix');
+      expect(oracleAvailable()).toMatch(
+        /^Cannot load llama.cpp: there is no .* package for aix-arm64; wanted one of linux-x64, /,
+      );
+      arch.mockRestore();
+      platform.mockRestore();
+    });
+
+    it('says what to do where koffi does not load', async () => {
+      const hook = join(folder, 'no_koffi.mjs');
+      const register = join(folder, 'register.mjs');
+      const resolve = "if (name === 'koffi') throw new Error('Cannot find package koffi'); return next(name, context);";
+      writeFileSync(hook, `export function resolve(name, context, next) { ${resolve} }`);
+      writeFileSync(register, `import { register } from 'node:module'; register(${JSON.stringify(`file://${hook}`)});`);
+      vi.stubEnv('NODE_OPTIONS', `--import=${register}`);
+      const model = llamaCpp(file);
+      await expect(model.tokenize('x')).rejects.toThrow(
+        /^Cannot load llama.cpp: the process of llama.cpp ended with code 1; it said ".*koffi.*"; koffi .* must load, so install the packages again: npm ci$/,
+      );
+      vi.unstubAllEnvs();
+      expect(await model.tokenize('the ball')).toHaveLength(3);
+      await model.close();
+    });
+
+    it('takes the libraries of a folder that the user names, for one model or for all', async () => {
+      const bins = librariesFolder();
+      vi.stubEnv('LAYERSCOPE_LLAMA_CPP', folder);
+      expect(oracleAvailable()).toMatch(
+        /^Cannot load llama.cpp: .* holds no .* library; wanted .*; releases that were tried: /,
+      );
+      const model = llamaCpp(file, { bins });
+      expect(await model.versions()).toMatchObject({ package: null, backend: expect.stringContaining('cpu') });
+      await model.close();
+      vi.stubEnv('LAYERSCOPE_LLAMA_CPP', bins);
+      const other = llamaCpp(file);
+      expect((await other.versions()).package).toBeNull();
+      await other.close();
+      vi.unstubAllEnvs();
     });
 
     it('names the folder that holds no libraries', async () => {

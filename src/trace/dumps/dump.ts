@@ -5,7 +5,7 @@
 import { LayerscopeError, TraceError } from '../../errors.ts';
 import { type Statistics, statisticsOf } from '../statistics.ts';
 import { type Manifest, type PartlyKnown, RowTrace, type Sample, type TraceParts, type TraceRow } from '../trace.ts';
-import { gathered, offsetInOurs, product, type View } from './view.ts';
+import { gathered, offsetInOurs, product, type View, wholeView } from './view.ts';
 
 /** Something in a dump that no row was made of. */
 export interface NotRead {
@@ -80,6 +80,24 @@ export interface Placed {
 /** Which of our tensors a foreign one is; a string where it is none, as the end of a sentence. */
 export type NameMap = (tensor: ForeignTensor) => Placed | string;
 
+/** Takes every tensor under its own name and in its own shape: for whoever wants to find out what they are. */
+export const asTheyAre: NameMap = ({ name, shape, size, op }) => {
+  const axes = shape ?? (size === null ? [] : [size]);
+  return {
+    name,
+    hook: null,
+    hf: null,
+    layer: null,
+    op: op ?? '',
+    dims: axes.map((_, axis) => `axis${axis}`),
+    pos0: 0,
+    view: wholeView(axes),
+    order: 0,
+    earlier: null,
+    restIsZero: false,
+  };
+};
+
 interface Row {
   readonly tensor: ForeignTensor;
   readonly placed: Placed;
@@ -105,15 +123,13 @@ export async function placedTrace(dump: Dump, map: NameMap, manifest: Manifest):
   }
   if (read.length === 0) throw nothingRead(dump, notRead);
   const entries = read.map(({ row }) => row);
-  const overflowed = entries.filter(
-    ({ partly, statistics }) => partly?.known.includes('sum') && !Number.isFinite(statistics.sum),
-  );
+  const overflowed = read.filter(({ from }) => !Number.isFinite(from.tensor.part?.statistics.sum ?? 0));
   const parts = {
     manifest: {
       ...dump.manifest,
       ...manifest,
       notRead,
-      ...(overflowed.length > 0 ? { overflowedSums: overflowed.map(({ name }) => name) } : {}),
+      ...(overflowed.length > 0 ? { overflowedSums: overflowed.map(({ row }) => row.name) } : {}),
     },
     entries,
     source: dump.source,
@@ -213,7 +229,8 @@ function partlyKnown(
   return {
     statistics: { ...UNKNOWN, ...kept },
     partly: {
-      known: Object.keys(kept) as (keyof Statistics)[],
+      // Ours is over what is finite, so one that is not says nothing of it.
+      known: (Object.keys(kept) as (keyof Statistics)[]).filter((each) => each !== 'sum' || Number.isFinite(sum)),
       sumResolution,
       sample: sample && view ? sampleInOurs(sample, view) : sample,
     },

@@ -4,7 +4,7 @@
  * read: `ggml_debug:` with deep indentation, `common_debug_cb_eval:` with four spaces, with or without `sum` and `sum_sq`.
  *
  * Until late in 2025 the sum was over the values that were printed and no others, in the same words. That shows only in
- * the numbers, so it is found out here and such sums are dropped (`manifest.sums`).
+ * the numbers, so it is found out here and such sums are dropped (`manifest.sumsOver`).
  *
  * Source of the layout: ggml-org/llama.cpp, examples/eval-callback/eval-callback.cpp and common/debug.cpp through their
  * history (pull requests 6576, 18464 and 19331).
@@ -17,8 +17,8 @@ import { product } from './view.ts';
 const ESCAPE = '\u001b';
 const ANSI = new RegExp(`${ESCAPE}\\[[0-9;?]*[A-Za-z]`, 'g');
 /** `ggml_debug: Qcur-0 = (f32) MUL_MAT(a{64, 64, 1, 1}, b{64, 5, 1, 1}}) = {64, 5, 1, 1}`: name, type, op, ne. */
-const HEADER = /\b\w*debug\w*:\s+(\S.*?) = \((\w+)\)\s+(\S+?)\((.*)\) = \{(\d+), (\d+), (\d+), (\d+)\}$/;
-const HEADER_BEGINS = /\b\w*debug\w*:\s+\S.* = \(/;
+const HEADER = /\b\w*debug\w*:\s+(?:(\S.*?) )?= \((\w+)\)\s+(\S+?)\((.*)\) = \{(\d+), (\d+), (\d+), (\d+)\}$/;
+const HEADER_BEGINS = /\b\w*debug\w*:\s+(?:\S.* )?= \(/;
 const ROW = /^\[(.*)\],?$/;
 /** A row, or the beginning of one that was cut off. */
 const ROW_BEGINS = /^\[[-\d\s.,infa]+(\],?)?$/;
@@ -56,7 +56,8 @@ export function readLlamaCppLog(text: string, source: string): Dump {
   const manifest: Manifest = {
     producer: 'llama.cpp',
     ...(tokens ? { tokens } : {}),
-    sums: isOfAll ? 'all values, added in f32' : 'printed values only',
+    sumsOver: isOfAll ? 'all values' : 'printed values',
+    sumsKeptIn: 'f32',
     linesSkipped,
   };
   return { source, manifest, tensors, notRead, passes };

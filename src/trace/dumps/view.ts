@@ -68,15 +68,18 @@ function startOf(row: number, shape: readonly number[], strides: readonly number
 /** The row-major offset in ours of number `offset` of theirs; null where the view leaves it out, as it does padding. */
 export function offsetInOurs(offset: number, { shape, strides, lastAxis }: View): number | null {
   const own = rowMajor(shape);
-  const axes = shape.map((_, axis) => axis).sort((a, b) => (strides[b] as number) - (strides[a] as number));
+  // Of two with one stride theirs has a single element in one.
+  const axes = shape
+    .map((size, axis) => ({ axis, size, stride: strides[axis] as number }))
+    .sort((a, b) => b.stride - a.stride || b.size - a.size);
   let rest = offset;
   let at = 0;
-  for (const axis of axes) {
-    const theirs = Math.floor(rest / (strides[axis] as number));
+  for (const { axis, size, stride } of axes) {
+    const theirs = Math.floor(rest / stride);
     const index = axis === shape.length - 1 && lastAxis ? lastAxis.indexOf(theirs) : theirs;
-    if (index < 0 || index >= (shape[axis] as number)) return null;
+    if (index < 0 || index >= size) return null;
     at += index * (own[axis] as number);
-    rest -= theirs * (strides[axis] as number);
+    rest -= theirs * stride;
   }
   return rest === 0 ? at : null;
 }

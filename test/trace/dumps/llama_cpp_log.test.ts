@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { readDump } from '../../../src/node/dump.ts';
 import { isLlamaCppLog, readLlamaCppLog } from '../../../src/trace/dumps/llama_cpp_log.ts';
-import type { Manifest, Trace, TraceRow } from '../../../src/trace/trace.ts';
+import type { Trace, TraceRow } from '../../../src/trace/trace.ts';
 import { seeded } from '../../seeded.ts';
 import { graphOf, type Layout, layouts, type PrintedNode, printedLog } from './printed_log.ts';
 import { Folder, neverCrashes, TOKENS, type Traced, traced } from './traced.ts';
@@ -60,6 +60,8 @@ describe.each(Object.entries(layouts))('the layout %s', (_, layout) => {
 
   test('gives sums only where they are over all values', async () => {
     const trace = await read(printedLog(nodes, layout));
+    const over = layout.sums === 'of printed' ? 'printed values' : 'all values';
+    expect(trace.manifest).toMatchObject({ producer: 'llama.cpp', sumsOver: over, sumsKeptIn: 'f32' });
     for (const { name, partly, statistics } of trace.entries) {
       const ours = rowOf(run.trace, name).statistics;
       const isKnown = layout.sums !== 'of printed' && !name.startsWith('kq-');
@@ -111,6 +113,13 @@ test('without a model the names are told apart by their ops, and shapes are oute
   expect(rowOf(trace, 'Qcur_rope-1').shape).toEqual([7, 4, 16]);
   expect(rowOf(trace, 'kq_soft_max-0').shape).toEqual([4, 7, 7]);
   expect(rowOf(trace, 'Qcur_rope-1').dims).toEqual(['axis0', 'axis1', 'axis2']);
+});
+
+test('a node without a name is listed as a node, and its values are of no other', async () => {
+  const nameless: PrintedNode = { ...nodes[0]!, name: '', op: 'FILL' };
+  const trace = await read(printedLog([nodes[0]!, nameless, ...nodes.slice(1)], newest));
+  expectPrinted(trace);
+  expect(notRead(trace)[0]).toEqual({ name: '', why: 'FILL  is not one of our tensors' });
 });
 
 test('a second pass is told from the first, and its positions go on', async () => {
@@ -198,7 +207,8 @@ describe('bad input', () => {
       Number.NEGATIVE_INFINITY,
     ]);
     expect(statistics.sum).toBeNaN();
-    expect((trace.manifest as Manifest & { overflowedSums: string[] }).overflowedSums).toEqual(['embd']);
+    expect(partly!.known).not.toContain('sum');
+    expect(trace.manifest.overflowedSums).toEqual(['embd']);
   });
 
   test('a text that is no log says what was found', () => {

@@ -51,7 +51,7 @@ export function littleEndian({ data }: Tensor): Uint8Array {
 /** Each tensor of `names` in the dump is the run's, in every bit, with its shape, axes, op and statistics. */
 export async function expectSame(
   dump: Trace,
-  { trace }: Traced,
+  { trace }: Pick<Traced, 'trace'>,
   names: readonly string[] = trace.names,
 ): Promise<void> {
   expect(dump.names).toEqual(names);

@@ -1,0 +1,81 @@
+/** One pair of tensors, measured and judged: a row of the comparison. */
+import type { Trace, TraceRow } from '../trace/trace.ts';
+import type { Explanation, Isolation, TensorComparison, Tolerance } from './comparison.ts';
+import { judge } from './judge.ts';
+import { otherLayout } from './layouts.ts';
+import { measure } from './measure.ts';
+import { loadPair, type PairedRows } from './pairs.ts';
+import { judgeStatistics } from './sums.ts';
+import { type ToleranceRule, toleranceFor } from './tolerances.ts';
+
+export interface PairRules {
+  readonly mode: 'tolerance' | 'exact';
+  /** How the two sides compute; see `precisionOf`. */
+  readonly precision: string;
+  readonly rules: readonly ToleranceRule[];
+}
+
+export async function comparePair(
+  ours: Trace,
+  reference: Trace,
+  rows: PairedRows,
+  { mode, precision, rules }: PairRules,
+): Promise<TensorComparison> {
+  const [mine, theirs] = [rows.ours[0], rows.reference[0]] as [TraceRow, TraceRow];
+  const tolerance = toleranceFor(mine, precision, rules);
+  const common = {
+    name: rows.name,
+    op: mine.op,
+    layer: mine.layer,
+    pass: mine.pass,
+    shape: mine.shape,
+    dims: mine.dims,
+    statistics: { ours: mine.statistics, reference: theirs.statistics },
+    tolerance,
+    isolation: null,
+  };
+  const loaded = await loadPair(ours, reference, rows);
+  if (loaded.pair === null) {
+    const bare = { ...common, measure: null, coverage: 0, worst: null, byToken: null, byHead: null };
+    if (!loaded.shapesDiffer) return { ...bare, status: statusOf(mine, theirs, tolerance) };
+    const layout = await layoutBetween(ours, reference, mine, theirs, tolerance);
+    return { ...bare, status: 'beyond', isolation: layout && otherLayoutOf(layout) };
+  }
+  const { pair, coverage, resolution } = loaded;
+  const measured = measure(pair);
+  const { measure: whole, byToken, byHead } = measured;
+  const judgement = judge(pair, measured, tolerance, { resolution, mode });
+  return { ...common, ...judgement, shape: pair.shape, measure: whole, coverage, byToken, byHead };
+}
+
+function statusOf(mine: TraceRow, theirs: TraceRow, tolerance: Tolerance | null): TensorComparison['status'] {
+  if (!tolerance) return 'no rule';
+  return judgeStatistics(mine, theirs, tolerance) ?? 'no rule';
+}
+
+async function layoutBetween(
+  ours: Trace,
+  reference: Trace,
+  mine: TraceRow,
+  theirs: TraceRow,
+  tolerance: Tolerance | null,
+): Promise<Explanation | null> {
+  if (!mine.hasValues || !theirs.hasValues || !tolerance) return null;
+  const found = await ours.tensor(mine.name, { pass: mine.pass });
+  return otherLayout(found, await reference.tensor(theirs.name, { pass: theirs.pass }), tolerance.limit);
+}
+
+/** What is known of a tensor that holds the same values in another order: no op was run for it. */
+export function otherLayoutOf(explained: Explanation): Isolation {
+  return {
+    how: 'the values of both as they were recorded',
+    inputs: [],
+    onReference: null,
+    onOurs: null,
+    tolerance: { limit: explained.left, source: 'what is left once the layout is undone' },
+    toF64: null,
+    explained,
+    outcome: 'other layout',
+    madeBy: null,
+  };
+}
