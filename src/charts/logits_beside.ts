@@ -59,7 +59,7 @@ export async function logitsBeside(
         panel('ours', CATEGORIES[0], candidatesOf(ourTop, mine, theirs, labels)),
         panel('reference', '#555555', candidatesOf(theirTop, theirs, mine, labels)),
       ],
-      spacing: 60,
+      spacing: 30,
     },
   );
 }
@@ -102,13 +102,13 @@ function panel(title: string, colour: string, candidates: readonly Candidate[]):
   return {
     title: { text: title, anchor: 'start', frame: 'group', fontSize: 13 },
     height: { step: 22 },
-    width: 220,
+    width: 180,
     data: { values: [...candidates] },
     encoding: {
       y: { field: 'token', type: 'nominal', sort: candidates.map(({ token }) => token), title: 'next token' },
       x: {
         ...{ field: 'probability', type: 'quantitative', title: 'probability' },
-        axis: { format: '.0%', tickCount: 5 },
+        axis: { format: '.0%', values: [0, 0.5, 1] },
         scale: { domain: [0, 1] },
       },
       tooltip: [...tooltip],

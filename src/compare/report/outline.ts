@@ -18,6 +18,7 @@ import { STANDINGS, type Standing, standingOf } from './standing.ts';
 import {
   errorText,
   f32Text,
+  isWithin,
   nearestToLimit,
   placeText,
   type Table,
@@ -110,22 +111,25 @@ function originSection({ mode, cause }: Comparison, { op, isolation }: Divergenc
 
 const OUTCOMES: Readonly<Record<Isolation['outcome'], string>> = {
   made: 'Made there',
-  precision: 'Made there, by rounding',
-  'other layout': 'Made there, by order alone',
+  precision: 'Rounding, made there',
+  'other layout': 'Another order, made there',
   inherited: 'Inherited',
 };
 
 /** What feeding recorded inputs to our op gave, as sentences. */
 export function isolationLines(isolation: Isolation, op: string): string[] {
-  const { how, inputs, onReference, onOurs, tolerance, toF64, explained, outcome } = isolation;
+  const { how, inputs, onReference, onOurs, tolerance, toF64, explained, outcome, madeBy } = isolation;
   const errors = [
-    ...(onReference === null ? [] : [`${errorText(onReference)} from what the reference recorded`]),
-    ...(onOurs === null ? [] : [`${errorText(onOurs)} from what ours recorded`]),
+    ...(onReference === null ? [] : [`on the reference's inputs ${errorText(onReference)} from its output`]),
+    ...(onOurs === null ? [] : [`on ours' inputs ${errorText(onOurs)} from that of ours`]),
   ];
   const fed = inputs.length > 0 ? ` (${inputs.join(', ')})` : '';
+  const whose = { ours: ' by ours', reference: ' by the reference' };
   return [
-    `${OUTCOMES[outcome]}: ${how}${fed}${errors.length > 0 ? `: ${errors.join(', ')}` : ''}; ` +
-      `${op} may be off by ${errorText(tolerance.limit)}`,
+    `${OUTCOMES[outcome]}${madeBy === null ? '' : whose[madeBy]}: ${how}${fed}`,
+    ...(errors.length > 0
+      ? [`Our ${op} is ${errors.join(' and ')}; it may be off by ${errorText(tolerance.limit)}`]
+      : []),
     ...(toF64 ? [`From f64 our op is off by ${errorText(toF64.op)}, the record by ${errorText(toF64.recorded)}`] : []),
     ...(explained ? [`With ${explained.name} ${errorText(explained.left)} is left of it`] : []),
   ];
@@ -135,7 +139,8 @@ function tableSection(comparison: Comparison, most: number): Section {
   const tensors = tensorsThatMatter(comparison, most);
   const { length } = comparison.tensors;
   if (length === 0) return { label: 'Tensors', lines: [] };
-  const which = comparison.firstDivergence ? 'around it' : 'on the way to the logits';
+  const isClean = comparison.tensors.every((tensor) => isWithin(tensor));
+  const which = isClean ? 'on the way to the logits' : 'around the first that parts';
   return {
     label: 'Tensors',
     lines: [tensors.length === length ? `All ${length}` : `${tensors.length} of ${length}, ${which}`],
@@ -253,7 +258,9 @@ function provesSection({ claims }: Comparison, most: number): Section {
 }
 
 function blindSection({ blindSpots }: Comparison, most: number): Section {
-  const said = blindSpots.map(({ suspect, why, shortest }) => `${suspect}: ${why}; ${shortest} would show it`);
+  const said = blindSpots.map(
+    ({ suspect, why, shortest }) => `${suspect}: ${sentence(why)}. The shortest that shows it: ${shortest}`,
+  );
   return { label: 'Not seen', lines: first(said, most, 'suspects') };
 }
 
@@ -280,7 +287,8 @@ function nextStep({ verdict, mode, firstDivergence: first, refused }: Comparison
     case 'bug':
       if (mode === 'exact') return 'Compare without --exact, to learn whether the difference is rounding';
       return first?.isolation
-        ? `Mend ${first.op}${first.layer === null ? '' : ` of layer ${first.layer}`}; its inputs are right`
+        ? `Mend ${first.op}${first.layer === null ? '' : ` of layer ${first.layer}`}` +
+            `${first.isolation.madeBy === 'reference' ? ' in the reference' : ''}; its inputs are right`
         : 'Give the model (--model), and keep values on both sides, so that the op can be run alone on the same inputs';
     default:
       throw verdict satisfies never;
@@ -290,6 +298,11 @@ function nextStep({ verdict, mode, firstDivergence: first, refused }: Comparison
 function allowSaid(refused: readonly Difference[]): string {
   const kinds = refused.map(({ kind }) => kind);
   return `--allow ${kinds.join()}, in a cell { allow: [${kinds.map((kind) => `'${kind}'`).join(', ')}] }`;
+}
+
+/** Without its full stop, so that it can go on. */
+function sentence(text: string): string {
+  return text.replace(/\.$/, '');
 }
 
 /** The first of a list; a last line counts the rest. */

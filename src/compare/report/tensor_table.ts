@@ -61,13 +61,16 @@ export function tensorLabel({ tensors }: Comparison, { name, pass }: Pick<Tensor
 }
 
 /**
- * At most `most` tensors, in the order of execution. Around a divergence: some before it, itself, what follows and the last
- * of all. Without one: the residual stream on its way from the embedding to the logits; of a trace without it, those nearest
+ * At most `most` tensors, in the order of execution. Around the first divergence, or the first tensor that is not simply
+ * within its tolerance: some before it, itself, what follows and the last of all. Where all are: the residual stream on its way from the embedding to the logits; of a trace without it, those nearest
  * to their tolerances.
  */
 export function tensorsThatMatter({ tensors, firstDivergence }: Comparison, most: number): TensorComparison[] {
   if (tensors.length <= most) return [...tensors];
-  const first = tensors.findIndex(({ name, pass }) => name === firstDivergence?.name && pass === firstDivergence.pass);
+  const isDivergence = ({ name, pass }: TensorComparison) =>
+    firstDivergence ? name === firstDivergence.name && pass === firstDivergence.pass : false;
+  const found = tensors.findIndex(isDivergence);
+  const first = found < 0 ? tensors.findIndex((tensor) => !isWithin(tensor)) : found;
   if (first < 0) {
     const stream = tensors.filter(({ name }) => /^(embd|l_out-\d+|result_norm|result_output)$/.test(name));
     if (stream.length > 2) return spread(stream, most);
@@ -77,6 +80,11 @@ export function tensorsThatMatter({ tensors, firstDivergence }: Comparison, most
   const start = Math.min(Math.max(0, first - Math.floor(most / 3)), tensors.length - most);
   const near = tensors.slice(start, start + most);
   return near.includes(tensors.at(-1) as TensorComparison) ? near : [...near.slice(0, -1), ...tensors.slice(-1)];
+}
+
+/** Whether nothing is to be said of it: equal or within its tolerance, and its op gives what was recorded. */
+export function isWithin(tensor: TensorComparison): boolean {
+  return /^(equal|within)$/.test(standingOf(tensor));
 }
 
 /** At most `most` of a list, evenly, with the first and the last. */

@@ -51,9 +51,12 @@ describe('the report for a terminal', () => {
   });
 
   test('tells an error that was made from one that came in, and says where that is unknown', () => {
-    expect(section(reportText(bug), 'Origin').join(' ')).toMatch(
-      /^Made there: llama\.cpp's inputs to our kq \(Qcur_rope-3, Kcur_rope-3\) give an error of\s+2\.1e-1; kq may be off by 1\.0e-6/,
-    );
+    expect(section(reportText(bug), 'Origin')).toEqual([
+      "Made there by ours: llama.cpp's inputs to our kq (Qcur_rope-3, Kcur_rope-3)",
+      "Our kq is on the reference's inputs 2.1e-1 from its output and on ours' inputs 0 from",
+      '  that of ours; it may be off by 1.0e-6',
+      'From f64 our op is off by 2.1e-1, the record by 3.0e-8',
+    ]);
     expect(section(reportText(precision), 'Origin')).toContain('With activations rounded to Q8_0 2.1e-7 is left of it');
     expect(section(reportText(withNaN), 'Origin')[0]).toMatch(/^Made there or inherited, unknown: kq could not be run/);
   });
@@ -86,6 +89,13 @@ describe('the report for a terminal', () => {
     expect(section(text, 'Compared').join(' ')).toContain(
       'Nearest to its tolerance: result_output, 3.2e-7 of 1.0e-5 (f32 against',
     );
+  });
+
+  test('without a divergence, but with an op that parts, shows the tensors around that', () => {
+    const names = section(reportText(comparisonWith({ tensors: precision.tensors })), 'Tensors').map(
+      (line) => line.split(' ')[0],
+    );
+    expect(names.slice(2, 6)).toEqual(['embd', 'attn_norm-0', 'Qcur-0', 'Kcur-0']);
   });
 
   test('says how much of the elements a log had, and of which tensors only statistics are known', () => {

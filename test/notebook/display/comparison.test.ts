@@ -77,7 +77,9 @@ describe('a comparison', () => {
   });
 
   test('names what the prompt could not reveal, with the shortest prompt that would', async () => {
-    expect(await htmlOf(oneToken)).toContain('RoPE: at position 0 every angle is 0; two tokens would show it');
+    expect(await htmlOf(oneToken)).toContain(
+      'RoPE: at position 0 every angle is 0. The shortest that shows it: two tokens',
+    );
   });
 
   test('a name from a stranger stays text', async () => {
