@@ -5,12 +5,12 @@
 import type { Model } from '../engine/model.ts';
 import { watchedBy } from '../engine/watched.ts';
 import { LayerscopeError, TraceError } from '../errors.ts';
+import type { NodeChoice } from '../llama/graph_names.ts';
 import { nodePlatform } from '../node/index.ts';
 import type { Watch } from '../platform.ts';
 import { Tensor } from '../trace/tensor.ts';
 import type { Manifest } from '../trace/trace.ts';
 import { captureManifest } from './manifest.ts';
-import type { NodeChoice } from './names.ts';
 import { findLibraries, librariesFolder, type OracleVersions } from './package.ts';
 import { OracleProcess } from './process.ts';
 import { readableFile } from './quantize.ts';

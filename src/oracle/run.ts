@@ -1,7 +1,8 @@
 /** Runs a model in llama.cpp: every value, the logits, a greedy continuation, its speed. Runs in the child process. */
+
+import { chosenBy, type NodeChoice } from '../llama/graph_names.ts';
 import { Capture, type CapturedNode } from './capture.ts';
 import type { Layouts } from './layout.ts';
-import { chosenBy, type NodeChoice } from './names.ts';
 import { registerEval, unregisterEval } from './native.ts';
 import type { Session } from './session.ts';
 import { SpoolWriter } from './spool.ts';
