@@ -16,7 +16,7 @@ import { findDivergence } from './divergence.ts';
 import type { Recorded } from './isolation.ts';
 import { compareLogits } from './logits.ts';
 import { comparePair, type PairRules } from './pair_comparison.ts';
-import { pairRows } from './pairs.ts';
+import { type PairedRows, pairRows } from './pairs.ts';
 import { defaultRules, precisionOf, type ToleranceRule } from './tolerances.ts';
 import { claimsOf, verdictOf } from './verdict.ts';
 
@@ -64,17 +64,20 @@ export async function compare(
   if (refused.length > 0) return refusal(sides, mode, refused, allowed);
 
   const picks = selects(select);
-  const { paired, notCompared } = pairRows(a.entries.filter(picks), b.entries.filter(picks));
+  const { paired, unpaired } = pairRows(a.entries.filter(picks), b.entries.filter(picks));
+  const notCompared = [...unpaired];
   const precision = precisionOf(a, b);
   const pairRules: PairRules = { mode, precision, rules: [...rules, ...defaultRules] };
-  const measured: TensorComparison[] = [];
+  const measured: { readonly tensor: TensorComparison; readonly rows: PairedRows }[] = [];
   for (const [done, rows] of paired.entries()) {
     mustGoOn(watched.stop, 'compare', 'compare again');
-    measured.push(await comparePair(a, b, rows, pairRules));
+    const compared = await comparePair(a, b, rows, pairRules);
+    if ('why' in compared) notCompared.push(compared);
+    else measured.push({ tensor: compared, rows });
     watched.onProgress?.({ task: 'comparing', item: rows.name, done: done + 1, total: paired.length, unit: 'tensors' });
   }
 
-  const search = { sides, model: model ?? null, paired, mode, precision, watched };
+  const search = { sides, model: model ?? null, mode, precision, watched };
   const { tensors, divergence } = await findDivergence(measured, search);
   const logits = await logitsOf(a, b);
   const findings = {

@@ -29,8 +29,6 @@ export interface Search {
   readonly sides: { readonly ours: Recorded; readonly reference: Recorded };
   /** Whose ops are run again; null where nobody's can be. */
   readonly model: Model | null;
-  /** As many as there are tensors. */
-  readonly paired: readonly PairedRows[];
   readonly mode: 'tolerance' | 'exact';
   readonly precision: string;
   readonly watched: Watched;
@@ -43,18 +41,20 @@ export interface Found {
 }
 
 /** Walks the tensors that are beyond, in order of execution, up to the first whose error was made there. */
-export async function findDivergence(measured: readonly TensorComparison[], search: Search): Promise<Found> {
-  const tensors = [...measured];
+export async function findDivergence(
+  measured: readonly { readonly tensor: TensorComparison; readonly rows: PairedRows }[],
+  search: Search,
+): Promise<Found> {
+  const tensors = measured.map(({ tensor }) => tensor);
   if (search.mode === 'exact') {
     const first = tensors.find(({ status }) => status !== 'equal');
     return { tensors, divergence: first ? unisolated(first, search) : null };
   }
   let layout: Divergence | null = null;
   let isHandedOn = false;
-  for (const [i, tensor] of tensors.entries()) {
+  for (const [i, { tensor, rows }] of measured.entries()) {
     if (!isSuspect(tensor, search)) continue;
     mustGoOn(search.watched.stop, 'compare', 'compare again');
-    const rows = search.paired[i] as PairedRows;
     const before = await unpairedInput(tensor, rows, search);
     if (before) return { tensors, divergence: before };
     const isolated = tensor.isolation ? null : await isolatePair(tensor, rows, search);

@@ -1,6 +1,6 @@
 /** One pair of tensors, measured and judged: a row of the comparison. */
 import type { Trace, TraceRow } from '../trace/trace.ts';
-import type { Explanation, Isolation, TensorComparison, Tolerance } from './comparison.ts';
+import type { Explanation, Isolation, NotCompared, TensorComparison, Tolerance } from './comparison.ts';
 import { judge } from './judge.ts';
 import { otherLayout } from './layouts.ts';
 import { measure, type Pair } from './measure.ts';
@@ -15,12 +15,13 @@ export interface PairRules {
   readonly rules: readonly ToleranceRule[];
 }
 
+/** What can be said of a pair; where that is nothing, why. */
 export async function comparePair(
   ours: Trace,
   reference: Trace,
   rows: PairedRows,
   { mode, precision, rules }: PairRules,
-): Promise<TensorComparison> {
+): Promise<TensorComparison | NotCompared> {
   const [mine, theirs] = [rows.ours[0], rows.reference[0]] as [TraceRow, TraceRow];
   const common = {
     name: rows.name,
@@ -36,7 +37,11 @@ export async function comparePair(
   if (loaded.pair === null) {
     const tolerance = toleranceFor(mine, precision, rules);
     const bare = { ...common, tolerance, measure: null, coverage: 0, worst: null, byToken: null, byHead: null };
-    if (!loaded.shapesDiffer) return { ...bare, status: statusOf(mine, theirs, tolerance) };
+    if (!loaded.shapesDiffer) {
+      if (!tolerance) return { ...bare, status: 'no rule' };
+      const status = judgeStatistics(mine, theirs, tolerance);
+      return status ? { ...bare, status } : { name: rows.name, pass: mine.pass, why: whyNothing(mine, theirs) };
+    }
     const layout = await layoutBetween(ours, reference, mine, theirs, tolerance);
     return { ...bare, status: 'beyond', isolation: layout && otherLayoutOf(layout) };
   }
@@ -50,9 +55,13 @@ export async function comparePair(
   return { ...common, tolerance, ...judgement, shape: pair.shape, measure: whole, coverage, byToken, byHead };
 }
 
-function statusOf(mine: TraceRow, theirs: TraceRow, tolerance: Tolerance | null): TensorComparison['status'] {
-  if (!tolerance) return 'no rule';
-  return judgeStatistics(mine, theirs, tolerance) ?? 'no rule';
+function whyNothing(mine: TraceRow, theirs: TraceRow): string {
+  const overflowed = [
+    ...(Math.abs(mine.statistics.sum) === Number.POSITIVE_INFINITY ? ['ours'] : []),
+    ...(Math.abs(theirs.statistics.sum) === Number.POSITIVE_INFINITY ? ['the reference'] : []),
+  ];
+  if (overflowed.length === 0) return 'the two know nothing of it in common';
+  return `its sum overflowed in ${overflowed.join(' and ')}: that says nothing of the tensor`;
 }
 
 async function layoutBetween(

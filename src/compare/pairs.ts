@@ -20,7 +20,8 @@ export interface PairedRows {
 export interface Pairing {
   /** In the order of execution of ours. */
   readonly paired: readonly PairedRows[];
-  readonly notCompared: readonly NotCompared[];
+  /** What only one side has. */
+  readonly unpaired: readonly NotCompared[];
 }
 
 /** Pairs rows by name and pass. */
@@ -28,11 +29,11 @@ export function pairRows(ours: readonly TraceRow[], reference: readonly TraceRow
   const theirs = byName(reference);
   const mine = byName(ours);
   const paired: (PairedRows & { readonly order: number })[] = [];
-  const notCompared: NotCompared[] = [];
+  const unpaired: NotCompared[] = [];
   for (const [name, rows] of mine) {
     const others = theirs.get(name);
     if (!others) {
-      notCompared.push(...rows.map(({ pass }) => ({ name, pass, why: 'only ours has it' })));
+      unpaired.push(...rows.map(({ pass }) => ({ name, pass, why: 'only ours has it' })));
     } else if (isCutAlike(rows, others)) {
       rows.forEach((row, i) => {
         paired.push({ name, order: row.seq, ours: [row], reference: [others[i] as TraceRow] });
@@ -40,11 +41,10 @@ export function pairRows(ours: readonly TraceRow[], reference: readonly TraceRow
     } else paired.push({ name, order: (rows[0] as TraceRow).seq, ours: rows, reference: others });
   }
   for (const [name, rows] of theirs) {
-    if (!mine.has(name))
-      notCompared.push(...rows.map(({ pass }) => ({ name, pass, why: 'only the reference has it' })));
+    if (!mine.has(name)) unpaired.push(...rows.map(({ pass }) => ({ name, pass, why: 'only the reference has it' })));
   }
   paired.sort((a, b) => a.order - b.order);
-  return { paired, notCompared };
+  return { paired, unpaired };
 }
 
 function byName(rows: readonly TraceRow[]): Map<string, TraceRow[]> {

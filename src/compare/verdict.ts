@@ -100,6 +100,7 @@ export function claimsOf(findings: Findings): Claim[] {
   const { tensors, divergence, logits, labels } = findings;
   return [
     ...worstClaim(tensors),
+    ...coverageClaim(tensors),
     ...(divergence?.isolation ? isolationClaims(divergence.name, divergence.isolation, labels) : []),
     ...precisionClaims(tensors),
     ...rmsClaim(tensors),
@@ -120,6 +121,20 @@ function worstClaim(tensors: readonly TensorComparison[]): Claim[] {
     {
       number: `relative RMS error ${short(errorOf(worst))} at most, in ${worst.name}`,
       supports: `how far the two are apart end to end over ${measured.length} tensors${limit}`,
+    },
+  ];
+}
+
+/** Of a log that printed corners: how little that is. */
+function coverageClaim(tensors: readonly TensorComparison[]): Claim[] {
+  const parts = tensors.filter(({ measure, coverage }) => measure && coverage < 1);
+  if (parts.length === 0) return [];
+  const seen = parts.reduce((sum, { measure }) => sum + (measure?.n ?? 0), 0);
+  const all = parts.reduce((sum, { measure, coverage }) => sum + (measure?.n ?? 0) / coverage, 0);
+  return [
+    {
+      number: `${seen} of ${Math.round(all)} elements, ${short((100 * seen) / all)} %, in ${parts.length} tensors`,
+      supports: 'only what was at hand of these: a fault elsewhere in them would not show',
     },
   ];
 }
