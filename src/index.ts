@@ -1,12 +1,31 @@
 /** The public API that needs no host: everything but opening files by path. */
 
 export * as charts from './charts/index.ts';
+export { allowedKinds, differenceKinds } from './compare/alignment.ts';
+export { type Comparable, type CompareOptions, compare } from './compare/compare.ts';
+export type {
+  Comparison,
+  Difference,
+  DifferenceKind,
+  Divergence,
+  Isolation,
+  Measure,
+  TensorComparison,
+  Tolerance,
+  Verdict,
+} from './compare/comparison.ts';
+export { type LadderOptions, type PrecisionLadder, precisionLadder, type RungName } from './compare/ladder.ts';
+export { type RerunOptions, rerun } from './compare/rerun.ts';
+export { defaultRules, type ToleranceRule, toleranceFor } from './compare/tolerances.ts';
 export { Model, type OpenOptions, openModelFrom, type StartOptions } from './engine/model.ts';
 export type { GenerateOptions, Run, RunOptions, Sampled } from './engine/run.ts';
 export { type OpCase, runOp } from './engine/run_op.ts';
 export { type Drawn, Sampler, type SamplerOptions, type Stage } from './engine/sampler.ts';
 export { type AttributionOptions, attribution } from './engine/transforms/attribution.ts';
 export { type Edited, type EditFunction, type EditOptions, edit } from './engine/transforms/edit.ts';
+export { f16Accumulation } from './engine/transforms/f16_accumulation.ts';
+export { f16Storage } from './engine/transforms/f16_storage.ts';
+export { ggmlArithmetic } from './engine/transforms/ggml_arithmetic.ts';
 export { type LensOptions, lens } from './engine/transforms/lens.ts';
 export type { Transform } from './engine/transforms/transform.ts';
 export * from './errors.ts';

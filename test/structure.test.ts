@@ -135,7 +135,9 @@ describe('kernels', () => {
   });
 });
 
-const isWgsl = (text: string): boolean => /@compute\b|@group\(|var<(storage|workgroup|uniform)|\bfn \w+\(/.test(text);
+/** A function of Rust, as in a dump writer, is `pub`; one of WGSL cannot be. */
+const isWgsl = (text: string): boolean =>
+  /@compute\b|@group\(|var<(storage|workgroup|uniform)|(?<!\bpub )\bfn \w+\(/.test(text);
 
 /** The text of every string and template in a file. */
 function literals(node: ts.Node): string[] {

@@ -249,7 +249,7 @@ function positionsDiffer([ours, reference]: Sides): Difference | null {
       'the first tokens stand at other positions, so RoPE turns them by other angles; begin both at the same';
     return { kind: 'positions', ...sides, says };
   }
-  if (cutsWithin(a, from, to).join() !== cutsWithin(b, from, to).join()) {
+  if (decodesWithin(a, from, to).join() !== decodesWithin(b, from, to).join()) {
     return {
       kind: 'positions',
       ...sides,
@@ -274,9 +274,12 @@ function endOf(passes: readonly TracePass[]): number {
   return Math.max(...passes.map(({ pos0, nTokens }) => pos0 + nTokens));
 }
 
-/** Positions between `from` and `to` at which a pass begins. */
-function cutsWithin(passes: readonly TracePass[], from: number, to: number): number[] {
-  return passes.map(({ pos0 }) => pos0).filter((pos0) => pos0 > from && pos0 < to);
+/**
+ * Positions between `from` and `to` that a pass of its own was over, as decode steps are. A long prefill in several pieces
+ * is one prefill: each engine cuts it where its memory asks.
+ */
+function decodesWithin(passes: readonly TracePass[], from: number, to: number): number[] {
+  return passes.filter(({ pos0, nTokens }) => pos0 > from && pos0 < to && nTokens === 1).map(({ pos0 }) => pos0);
 }
 
 /** Tensors of which one side kept every row of a pass, or so many, and the other did not. */

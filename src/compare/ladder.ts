@@ -11,6 +11,9 @@ import type { Transform } from '../engine/transforms/transform.ts';
 import { watchedBy } from '../engine/watched.ts';
 import { DeviceError, InterruptedError, UsageError } from '../errors.ts';
 import type { Watch } from '../platform.ts';
+import { Tensor } from '../trace/tensor.ts';
+import { compareLogits } from './logits.ts';
+import { measure } from './measure.ts';
 
 /**
  * f32: the kernels as they are, on `webgpu`. The others are the same but for one thing. f16 storage: every tensor is
@@ -219,18 +222,14 @@ async function outputsOf(
   }
 }
 
-function driftOf(name: string, found: Float32Array, wanted: Float32Array): Drift {
-  let [error, size] = [0, 0];
-  for (const [i, value] of wanted.entries()) {
-    error += ((found[i] ?? Number.NaN) - value) ** 2;
-    size += value ** 2;
-  }
+function driftOf(name: string, ours: Float32Array, reference: Float32Array): Drift {
+  const axes = { shape: [reference.length], dims: ['element'], pos0: 0, offsets: null };
+  const { relativeRmsError, nonFinite } = measure({ ours, reference, ...axes }).measure;
   const layer = /-(\d+)$/.exec(name)?.[1];
-  const relativeRmsError = error === 0 ? 0 : Math.sqrt(error / size);
   return {
     name,
     layer: layer === undefined ? null : Number(layer),
-    relativeRmsError: Number.isNaN(relativeRmsError) ? Number.POSITIVE_INFINITY : relativeRmsError,
+    relativeRmsError: nonFinite > 0 ? Number.POSITIVE_INFINITY : relativeRmsError,
   };
 }
 
@@ -241,44 +240,15 @@ function nextTokens(
   nTokens: number,
   tokenOf: (id: number) => Token,
 ): Pick<Rung, 'kl' | 'flips'> {
-  const nVocab = wanted.length / nTokens;
-  const kl: number[] = [];
-  const flips: Flip[] = [];
-  for (let position = 0; position < nTokens; position++) {
-    const rowOf = (logits: Float32Array) => logits.subarray(position * nVocab, (position + 1) * nVocab);
-    const [ours, exact] = [rowOf(found), rowOf(wanted)];
-    kl.push(divergence(exact, ours));
-    const [best, choice] = [largest(exact), largest(ours)];
-    if (best === choice || best === null) continue;
-    flips.push({
-      position,
-      f64: tokenOf(best),
-      rung: choice === null ? null : tokenOf(choice),
-      margin: choice === null ? null : exact[best]! - exact[choice]!,
-    });
-  }
-  return { kl, flips };
-}
-
-/** Σ p (log p − log q) of the softmaxes of two rows of logits. */
-function divergence(p: Float32Array, q: Float32Array): number {
-  const [ofP, ofQ] = [logSumExp(p), logSumExp(q)];
-  let sum = 0;
-  for (const [i, logit] of p.entries()) sum += Math.exp(logit - ofP) * (logit - ofP - ((q[i] ?? Number.NaN) - ofQ));
-  // Below 0 it can only be by rounding.
-  return Number.isNaN(sum) ? Number.POSITIVE_INFINITY : Math.max(0, sum);
-}
-
-function logSumExp(logits: Float32Array): number {
-  const most = logits.reduce((a, b) => Math.max(a, b), Number.NEGATIVE_INFINITY);
-  return most + Math.log(logits.reduce((sum, logit) => sum + Math.exp(logit - most), 0));
-}
-
-/** Index of the largest, of equals the first; null where none is a number. */
-function largest(logits: Float32Array): number | null {
-  let best: number | null = null;
-  for (const [i, logit] of logits.entries()) {
-    if (!Number.isNaN(logit) && (best === null || logit > logits[best]!)) best = i;
-  }
-  return best;
+  const shape = [nTokens, wanted.length / nTokens];
+  const logits = (data: Float32Array) => new Tensor({ name: LOGITS, shape, data, dims: ['token', 'vocab'] });
+  const [ours, reference] = [logits(found), logits(wanted)];
+  const rows = compareLogits(ours, reference, { pos0: 0, k: 1 });
+  const flips = rows.flatMap(({ token: position, ours: choice, reference: best }): Flip[] => {
+    const hasChoice = !Number.isNaN(ours.at(position, choice));
+    if (choice === best && hasChoice) return [];
+    const margin = hasChoice ? reference.at(position, best) - reference.at(position, choice) : null;
+    return [{ position, f64: tokenOf(best), rung: hasChoice ? tokenOf(choice) : null, margin }];
+  });
+  return { kl: rows.map(({ kl }) => (Number.isNaN(kl) ? Number.POSITIVE_INFINITY : kl)), flips };
 }

@@ -3,7 +3,7 @@ import type { Trace, TraceRow } from '../trace/trace.ts';
 import type { Explanation, Isolation, TensorComparison, Tolerance } from './comparison.ts';
 import { judge } from './judge.ts';
 import { otherLayout } from './layouts.ts';
-import { measure } from './measure.ts';
+import { measure, type Pair } from './measure.ts';
 import { loadPair, type PairedRows } from './pairs.ts';
 import { judgeStatistics } from './sums.ts';
 import { type ToleranceRule, toleranceFor } from './tolerances.ts';
@@ -22,7 +22,6 @@ export async function comparePair(
   { mode, precision, rules }: PairRules,
 ): Promise<TensorComparison> {
   const [mine, theirs] = [rows.ours[0], rows.reference[0]] as [TraceRow, TraceRow];
-  const tolerance = toleranceFor(mine, precision, rules);
   const common = {
     name: rows.name,
     op: mine.op,
@@ -31,21 +30,24 @@ export async function comparePair(
     shape: mine.shape,
     dims: mine.dims,
     statistics: { ours: mine.statistics, reference: theirs.statistics },
-    tolerance,
     isolation: null,
   };
   const loaded = await loadPair(ours, reference, rows);
   if (loaded.pair === null) {
-    const bare = { ...common, measure: null, coverage: 0, worst: null, byToken: null, byHead: null };
+    const tolerance = toleranceFor(mine, precision, rules);
+    const bare = { ...common, tolerance, measure: null, coverage: 0, worst: null, byToken: null, byHead: null };
     if (!loaded.shapesDiffer) return { ...bare, status: statusOf(mine, theirs, tolerance) };
     const layout = await layoutBetween(ours, reference, mine, theirs, tolerance);
     return { ...bare, status: 'beyond', isolation: layout && otherLayoutOf(layout) };
   }
-  const { pair, coverage, resolution } = loaded;
+  const { coverage, resolution } = loaded;
+  const pair: Pair = { ...loaded.pair, storage: { ours: mine.srcDtype, reference: theirs.srcDtype } };
+  // Of passes that were joined: over the last position of all of them.
+  const tolerance = toleranceFor({ ...mine, shape: pair.shape, pos0: pair.pos0 }, precision, rules);
   const measured = measure(pair);
   const { measure: whole, byToken, byHead } = measured;
   const judgement = judge(pair, measured, tolerance, { resolution, mode });
-  return { ...common, ...judgement, shape: pair.shape, measure: whole, coverage, byToken, byHead };
+  return { ...common, tolerance, ...judgement, shape: pair.shape, measure: whole, coverage, byToken, byHead };
 }
 
 function statusOf(mine: TraceRow, theirs: TraceRow, tolerance: Tolerance | null): TensorComparison['status'] {

@@ -122,7 +122,7 @@ function huggingFaceName(name: string, index: NameIndex | undefined): Pick<Named
     const spelt = candidate
       .replace(/\.self_attn\.o_proj$/, '.self_attn')
       .replace(/\.mlp\.down_proj$/, '.mlp')
-      .replace(/\.self_attn\.attn_weights$/, '.attentions');
+      .replace(/^model\.layers\.(\d+)\.self_attn\.attn_weights$/, 'attentions[$1]');
     const layer = /^model\.layers\.(\d+)$/.exec(spelt)?.[1];
     const ours = layer === undefined ? index?.find(spelt) : `l_out-${layer}`;
     const name = ours ?? (OUR_NAMES.test(spelt) ? spelt : undefined);
@@ -169,8 +169,8 @@ function viewOf(
 ): { readonly view: View | null; readonly isLastToken: boolean } | string {
   const { size } = tensor;
   const whole = (shape: readonly number[], isLastToken = false) => {
-    if (!named.isHalves) return { view: wholeView(shape), isLastToken };
-    if (headDim === undefined) return 'its heads must be reordered; give the model, which says how long a head is';
+    // Without a model no name of Hugging Face is known, so none is to be reordered.
+    if (!named.isHalves || headDim === undefined) return { view: wholeView(shape), isLastToken };
     return { view: { ...wholeView(shape), lastAxis: halvesAsNeighbours(headDim) }, isLastToken };
   };
   const found = tensor.shape && withoutLeadingOnes(tensor.shape, wanted?.length ?? 2);

@@ -12,8 +12,9 @@ import { plainSteps } from './plain_steps.ts';
 /** llama.cpp's name without the layer → its op → our name without the layer. */
 const OURS: Readonly<Record<string, Readonly<Record<string, string>>>> = {
   embd: { GET_ROWS: 'embd' },
-  // The older name.
+  // Other releases' names of it.
   inp_embd: { GET_ROWS: 'embd' },
+  'model.embed_tokens': { GET_ROWS: 'embd' },
   attn_norm: { MUL: 'attn_norm' },
   Qcur: { MUL_MAT: 'Qcur', ADD: 'Qcur', ROPE: 'Qcur_rope' },
   Kcur: { MUL_MAT: 'Kcur', ADD: 'Kcur', ROPE: 'Kcur_rope' },
@@ -71,11 +72,14 @@ export function ourTensor(name: string, op: string): Mapped | null {
   return tensor && { ...tensor, product };
 }
 
-/** Whether a name is chosen: by an expression on it, or by globs on it and its aliases; null chooses all. */
-export function chosenBy(select: RegExp | string | null, nLayer: number): (name: string) => boolean {
-  if (select === null) return () => true;
-  if (typeof select !== 'string') return (name) => select.test(name);
-  const picks = selects(select);
+/** Globs over our names, their aliases and llama.cpp's names, or an expression on ours and llama.cpp's. */
+export type NodeChoice = RegExp | string | readonly string[];
+
+/** Whether a name is chosen; null chooses all. */
+export function chosenBy(choice: NodeChoice | null, nLayer: number): (name: string) => boolean {
+  if (choice === null) return () => true;
+  if (choice instanceof RegExp) return (name) => choice.test(name);
+  const picks = selects(choice);
   return (name) => picks({ name, ...aliasesOf(name, nLayer) });
 }
 

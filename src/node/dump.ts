@@ -85,8 +85,9 @@ async function withTable(path: string, table: number | string | undefined) {
 const HEAD_BYTES = 16;
 /** A text is told from its beginning; the models' own messages stand before the first tensor of a log. */
 const TEXT_BYTES = 2 ** 20;
-/** A log of 256 MiB holds half a million tensors. */
-const LONGEST_TEXT = 2 ** 28;
+/** A log of 256 MiB holds half a million tensors, a table of 4 MiB forty thousand. */
+const LONGEST_LOG = 2 ** 28;
+const LONGEST_TABLE = 2 ** 22;
 
 function head(source: ByteSource, bytes = HEAD_BYTES): Promise<Uint8Array> {
   return source.read(0, Math.min(bytes, source.size));
@@ -133,9 +134,12 @@ async function openAs(format: DumpFormat, source: ByteSource, { table }: SumsTab
   const close = () => source.close();
   switch (format) {
     case 'llama.cpp log':
-      return { ...readLlamaCppLog(await textOf(source), source.name), close };
+      return { ...readLlamaCppLog(await textOf(source, LONGEST_LOG), source.name), close };
     case 'table':
-      return { ...readSumsTable(await textOf(source), source.name, table === undefined ? {} : { table }), close };
+      return {
+        ...readSumsTable(await textOf(source, LONGEST_TABLE), source.name, table === undefined ? {} : { table }),
+        close,
+      };
     case 'npz':
       return openNpz(source);
     case 'safetensors':
@@ -151,10 +155,10 @@ async function openAs(format: DumpFormat, source: ByteSource, { table }: SumsTab
   }
 }
 
-async function textOf(source: ByteSource): Promise<string> {
-  if (source.size > LONGEST_TEXT) {
+async function textOf(source: ByteSource, longest: number): Promise<string> {
+  if (source.size > longest) {
     throw new TraceError(
-      `Cannot read ${source.name}: it has ${source.size} bytes; a text may have ${LONGEST_TEXT}. Cut it into several`,
+      `Cannot read ${source.name}: it has ${source.size} bytes; as a text it may have ${longest}; cut it into several`,
       { file: source.name },
     );
   }
@@ -224,7 +228,7 @@ async function reopenedFile(path: string): Promise<ByteSource> {
 async function sidecar(path: string): Promise<Manifest> {
   const source = await openFile(path);
   try {
-    const manifest: unknown = JSON.parse(await textOf(source));
+    const manifest: unknown = JSON.parse(await textOf(source, LONGEST_TABLE));
     if (typeof manifest !== 'object' || manifest === null || Array.isArray(manifest))
       throw new Error('it is no object');
     const { tokens } = manifest as Manifest;

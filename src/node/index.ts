@@ -11,6 +11,7 @@ import { writeWholeFile } from './whole_file.ts';
 
 export * from '../index.ts';
 export { readArrow } from './arrow_file.ts';
+export { type DumpFormat, dumpFormats, type ReadDumpOptions, readDump } from './dump.ts';
 export { openFile } from './files.ts';
 export { type FoundModel, listModels } from './models.ts';
 export { setWatch } from './watch.ts';

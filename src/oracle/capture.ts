@@ -1,6 +1,6 @@
 /** Reads every node of a graph while llama.cpp computes it (`cb_eval`), into a spool. Runs in the child process. */
 import { halfAsFloat } from '../gguf/half.ts';
-import { chosenBy, type Extents, inOurAxes, type OurTensor, ourTensor } from '../llama/graph_names.ts';
+import { type Extents, inOurAxes, type OurTensor, ourTensor } from '../llama/graph_names.ts';
 import { type Statistics, statisticsOf } from '../trace/statistics.ts';
 import { readTensorHeader, type TensorHeader, type TensorLayout } from './layout.ts';
 import { bytesAt, type Native, type Pointer } from './native.ts';
@@ -35,9 +35,8 @@ export interface CaptureParts {
   readonly native: Native;
   readonly layout: TensorLayout;
   readonly spool: SpoolWriter;
-  readonly nLayer: number;
-  /** Nodes to keep, by our names and aliases or by llama.cpp's names; null keeps all. */
-  readonly select: RegExp | string | null;
+  /** Whether a node is kept, by our name or llama.cpp's. */
+  readonly isChosen: (name: string) => boolean;
 }
 
 /** Ops that look at another node's memory, or copy it into the KV cache: their numbers are that node's. */
@@ -58,7 +57,6 @@ export class Capture {
   /** Nodes of types that hold no numbers we read, as `name:op:type`. */
   readonly unreadable: string[] = [];
   readonly #parts: CaptureParts;
-  readonly #isChosen: (name: string) => boolean;
   #pass: CapturedPass | undefined;
   /** How many nodes of a name and op this pass had. */
   #seen = new Map<string, number>();
@@ -69,7 +67,6 @@ export class Capture {
 
   constructor(parts: CaptureParts) {
     this.#parts = parts;
-    this.#isChosen = chosenBy(parts.select, parts.nLayer);
   }
 
   begin(pass: CapturedPass): void {
@@ -99,13 +96,13 @@ export class Capture {
   }
 
   #take(tensor: Pointer, op: string, name: string): void {
-    const { native, spool } = this.#parts;
+    const { native, spool, isChosen } = this.#parts;
     const pass = this.#pass;
     if (!pass) throw new Error('a node was computed before the first pass began');
     const occurrence = this.#seen.get(`${name}:${op}`) ?? 0;
     this.#seen.set(`${name}:${op}`, occurrence + 1);
     const ours = ourTensor(name, op);
-    if (!this.#isChosen(name) && !(ours && this.#isChosen(ours.name))) return;
+    if (!isChosen(name) && !(ours && isChosen(ours.name))) return;
 
     const header = this.#header(tensor);
     const type = native.ggml_type_name(header.type);

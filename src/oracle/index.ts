@@ -4,7 +4,8 @@
  */
 import type { Model } from '../engine/model.ts';
 import { watchedBy } from '../engine/watched.ts';
-import { LayerscopeError } from '../errors.ts';
+import { LayerscopeError, TraceError } from '../errors.ts';
+import type { NodeChoice } from '../llama/graph_names.ts';
 import { nodePlatform } from '../node/index.ts';
 import type { Watch } from '../platform.ts';
 import { Tensor } from '../trace/tensor.ts';
@@ -14,7 +15,7 @@ import { findLibraries, librariesFolder, type OracleVersions } from './package.t
 import { OracleProcess } from './process.ts';
 import { readableFile } from './quantize.ts';
 import { mustHaveRoom } from './room.ts';
-import type { TimeOptions, Timing } from './run.ts';
+import type { TimeOptions, Timing, TraceReply } from './run.ts';
 import { Spool } from './spool.ts';
 import { Subject } from './subject.ts';
 import { type OracleTrace, oracleTrace } from './trace.ts';
@@ -43,7 +44,7 @@ export interface TraceOptions extends Watch, Pick<Manifest, 'prompt' | 'template
    * Which nodes to keep: globs over our names, their aliases and llama.cpp's names, as `select` of a run has them, or an
    * expression on our names and llama.cpp's. Default all.
    */
-  readonly nodes?: RegExp | string;
+  readonly nodes?: NodeChoice;
   /** How the ids are cut into calls of llama_decode: [5, 1, 1] is a prefill of 5 and two decode steps. Default one call. */
   readonly passes?: readonly number[];
 }
@@ -108,6 +109,7 @@ export function llamaCpp(model: string | Model, options: LlamaCppOptions = {}): 
       try {
         const request = { ids, passes, select, spool: spool.path };
         const { bos, ...captured } = await oracle.watched(watchedBy(nodePlatform, watch), 'trace', request);
+        mustHaveNodes(file, captured, select);
         const facts = {
           ids,
           pieces: subject.pieces(ids) ?? (await pieces(ids)),
@@ -136,8 +138,17 @@ export function llamaCpp(model: string | Model, options: LlamaCppOptions = {}): 
 }
 
 /** A global expression keeps its place between tests. */
-function withoutPlace(nodes: RegExp | string): RegExp | string {
-  return typeof nodes === 'string' ? nodes : new RegExp(nodes.source, nodes.flags.replace(/[gy]/g, ''));
+function withoutPlace(nodes: NodeChoice): NodeChoice {
+  return nodes instanceof RegExp ? new RegExp(nodes.source, nodes.flags.replace(/[gy]/g, '')) : nodes;
+}
+
+function mustHaveNodes(file: string, { nodes }: Pick<TraceReply, 'nodes'>, wanted: NodeChoice | null): void {
+  if (nodes.length > 0) return;
+  throw new TraceError(
+    `Cannot trace ${file} in llama.cpp: no node is chosen by ${wanted}; wanted names such as l_out-0, kq-0 or KQ_mask ` +
+      '(without nodes, the names of the trace and of its unmapped are all there are)',
+    { file },
+  );
 }
 
 function checkPasses(ids: readonly number[], passes: readonly number[]): void {

@@ -7,7 +7,7 @@ import { ModelError, TraceError } from '../errors.ts';
 import type { GgufFile } from '../gguf/reader.ts';
 import { type LlamaConfig, llamaConfig } from '../llama/config.ts';
 import { forward } from '../llama/forward.ts';
-import { chosenBy } from '../llama/graph_names.ts';
+import { chosenBy, type NodeChoice } from '../llama/graph_names.ts';
 import { freeSpace } from '../node/arrow_file.ts';
 import { sizeOf } from '../ops/shape.ts';
 import type { Subject } from './subject.ts';
@@ -16,7 +16,7 @@ import type { Subject } from './subject.ts';
 export async function mustHaveRoom(
   subject: Subject,
   passes: readonly number[],
-  select: RegExp | string | null,
+  select: NodeChoice | null,
 ): Promise<void> {
   const wanted = await leastBytes(subject, passes, select);
   const free = await freeSpace(join(tmpdir(), 'values'));
@@ -32,11 +32,7 @@ export async function mustHaveRoom(
  * What our steps' values take, and where all nodes are kept those that llama.cpp has beside them: each norm before its weight,
  * and what attention sums up before it is laid out. 0 for an architecture whose steps are not known here.
  */
-async function leastBytes(
-  subject: Subject,
-  passes: readonly number[],
-  select: RegExp | string | null,
-): Promise<number> {
+async function leastBytes(subject: Subject, passes: readonly number[], select: NodeChoice | null): Promise<number> {
   const gguf = await subject.header();
   const config = knownConfig(gguf);
   if (!config) return 0;

@@ -1,4 +1,6 @@
 /** Runs a model in llama.cpp: every value, the logits, a greedy continuation, its speed. Runs in the child process. */
+
+import { chosenBy, type NodeChoice } from '../llama/graph_names.ts';
 import { Capture, type CapturedNode } from './capture.ts';
 import type { Layouts } from './layout.ts';
 import { registerEval, unregisterEval } from './native.ts';
@@ -9,8 +11,7 @@ export interface TraceRequest {
   readonly ids: readonly number[];
   /** How `ids` are cut into calls of llama_decode: [5, 1, 1] is a prefill of 5 and two decode steps. */
   readonly passes: readonly number[];
-  /** Nodes to keep, by our names and aliases or by llama.cpp's names; null keeps all. */
-  readonly select: RegExp | string | null;
+  readonly select: NodeChoice | null;
   /** The file that takes the values. */
   readonly spool: string;
 }
@@ -36,8 +37,9 @@ export function traceAll(
   const model = session.model('plain');
   const nLayer = native.llama_model_n_layer(model);
   const heads = { nHead: native.llama_model_n_head(model), nHeadKv: native.llama_model_n_head_kv(model) };
+  const isChosen = chosenBy(select, nLayer);
   const spool = new SpoolWriter(path);
-  const capture = new Capture({ native, layout: layouts.tensor, spool, nLayer, select });
+  const capture = new Capture({ native, layout: layouts.tensor, spool, isChosen });
 
   let pass = 0;
   const tell = (tensor: bigint) => {

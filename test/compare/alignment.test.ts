@@ -193,6 +193,10 @@ describe('positions', () => {
     });
   });
 
+  it('of a prefill in several pieces are those of one in one piece', () => {
+    expect(differencesOf(trace({ passes: [4] }), trace({ passes: [2, 2] }))).toEqual([]);
+  });
+
   it('that begin elsewhere are turned by other angles', () => {
     const found = difference(trace(), trace({ pos0: 2, manifest: {} }));
     expect(found).toMatchObject({ kind: 'positions', ours: '[4]', reference: 'from 2: [4]' });
@@ -276,7 +280,7 @@ describe('what a manifest does not tell', () => {
 it('several differences are all named, in order', () => {
   const other = made(
     { tokens: [1, 2, 3, 4], template: 'b', model: 'b', quantisation: 'F16', transforms: [{ name: 'fault' }] },
-    { passes: [2, 2], outputs: 1 },
+    { passes: [3, 1], outputs: 1 },
   );
   expect(kindsOf(trace(), other)).toEqual(differenceKinds.filter((kind) => kind !== 'bos'));
 });

@@ -1,11 +1,23 @@
 /** A capture of llama.cpp is a trace like any other: its rows, its axes, its manifest, and where its values lie. */
-import { mkdtempSync, readdirSync, readFileSync, readlinkSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
+import {
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  readlinkSync,
+  rmSync,
+  symlinkSync,
+  writeFileSync,
+} from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setFlagsFromString } from 'node:v8';
 import { runInNewContext } from 'node:vm';
 import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
 import { rmsGrowth } from '../../src/charts/rms_growth.ts';
+import { joinBytes } from '../../src/gguf/bytes.ts';
+import { randomModel } from '../../src/gguf/random_model.ts';
 import { openModel, readArrow } from '../../src/node/index.ts';
 import { f32Twin, type LlamaCpp, llamaCpp, type OracleTrace, oracleAvailable } from '../../src/oracle/index.ts';
 import { OracleProcess } from '../../src/oracle/process.ts';
@@ -202,14 +214,17 @@ describe.skipIf(missing !== null)(`a trace of llama.cpp${missing === null ? '' :
 
   describe('nodes', () => {
     it("are chosen by our names, their aliases or llama.cpp's names", async () => {
-      const names = async (nodes: string | RegExp) => {
+      const names = async (nodes: string | RegExp | string[]) => {
         const chosen = await oracle.trace(IDS, { nodes });
         await chosen.close();
         return [chosen.names, chosen.unmapped.names];
       };
       expect(await names('{Qcur_rope,l_out}-*')).toEqual([['Qcur_rope-0', 'l_out-0', 'Qcur_rope-1', 'l_out-1'], []]);
-      expect(await names('blocks.1.hook_resid_post, kqv-1')).toEqual([['l_out-1'], ['kqv-1:MUL_MAT:0']]);
+      expect(await names(['blocks.1.hook_resid_post', 'kqv-1'])).toEqual([['l_out-1'], ['kqv-1:MUL_MAT:0']]);
       expect(await names(/^kqv-1$/g)).toEqual([[], ['kqv-1:MUL_MAT:0']]);
+      await expect(names('l_out-9')).rejects.toThrow(
+        /^Cannot trace .* in llama\.cpp: no node is chosen by l_out-9; wanted names such as l_out-0/,
+      );
     });
 
     it('without a name of ours are kept apart, by name, op and occurrence', async () => {
@@ -279,6 +294,12 @@ describe.skipIf(missing !== null)(`a trace of llama.cpp${missing === null ? '' :
       for (const name of trace.names) expect(await read.tensor(name), name).toEqual(await trace.tensor(name));
       await read.close();
 
+      const stopped = join(folder, 'stopped.arrow');
+      await expect(trace.writeArrow(stopped, { signal: AbortSignal.abort() })).rejects.toMatchObject({
+        name: 'InterruptedError',
+      });
+      expect(existsSync(stopped)).toBe(false);
+
       await trace.unmapped.writeArrow(path);
       const others = await readArrow(path);
       expect(others.names).toEqual(trace.unmapped.names);
@@ -317,16 +338,42 @@ describe.skipIf(missing !== null)(`a trace of llama.cpp${missing === null ? '' :
 
   describe('its values', () => {
     it('lie in a file without a name, which is gone when the trace is closed, and stay when llama.cpp is', async () => {
-      const before = readdirSync(tmpdir()).filter((name) => /^layerscope-[\da-f]{8}-/.test(name));
+      const temporary = join(folder, 'temporary');
+      mkdirSync(temporary);
+      vi.stubEnv('TMPDIR', temporary);
       const llama = llamaCpp(file);
       const captured = await llama.trace(IDS, { nodes: 'l_out-*' });
       await llama.close();
-      expect(readdirSync(tmpdir()).filter((name) => /^layerscope-[\da-f]{8}-/.test(name))).toEqual(before);
+      vi.unstubAllEnvs();
+      expect(readdirSync(temporary)).toEqual([]);
       expect((await captured.tensor('l_out-1')).data).toEqual(await data('l_out-1'));
       await captured.close();
       await expect(captured.tensor('l_out-1')).rejects.toThrow(
         'Cannot read tensor l_out-1 of llama.cpp: its trace was closed; trace again',
       );
+    });
+
+    it.skipIf(process.platform !== 'linux')('take no memory, however many there are', async () => {
+      const wide = join(folder, 'wide.gguf');
+      const shape = { nLayer: 1, nEmbd: 64, nHead: 2, nHeadKv: 2, nFf: 64, nVocab: 32_000 };
+      writeFileSync(wide, await joinBytes(randomModel({ ...shape, type: 'F32', seed: 1 })));
+      const llama = llamaCpp(wide);
+      await llama.logits(Array.from({ length: 100 }, () => 5));
+      const child = readFileSync(`/proc/self/task/${process.pid}/children`, 'utf8').trim().split(' ').at(-1);
+      const peak = () => Number(/VmHWM:\s+(\d+) kB/.exec(readFileSync(`/proc/${child}/status`, 'utf8'))?.[1]) * 1024;
+      const [childBefore, parentBefore] = [peak(), process.memoryUsage().rss];
+      const passes = Array.from({ length: 20 }, () => 100);
+      const captured = await llama.trace(
+        Array.from({ length: 2000 }, (_, i) => i),
+        { passes },
+      );
+      const bytes = captured.entries.reduce((sum, { statistics }) => sum + 4 * statistics.n, 0);
+      expect(bytes).toBeGreaterThan(260e6);
+      // Measured: 26 MB there, for a longer cache, the longest value and the statistics of all, and 1 MB here.
+      expect(peak() - childBefore).toBeLessThan(bytes / 4);
+      expect(process.memoryUsage().rss - parentBefore).toBeLessThan(bytes / 4);
+      await captured.close();
+      await llama.close();
     });
 
     it.skipIf(process.platform !== 'linux')('are let go of when nothing leads to the trace any more', async () => {

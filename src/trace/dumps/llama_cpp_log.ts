@@ -34,7 +34,14 @@ const SUM_RESOLUTION = halfUnit(6);
 
 /** Whether a text is such a log. */
 export function isLlamaCppLog(text: string): boolean {
-  return text.split('\n', 100_000).some((line) => HEADER.test(bare(line)));
+  return text.split('\n').some((line) => isHeader(bare(line)));
+}
+
+/** Names have at most 64 characters and inputs are cut at 128; a longer line is none, and would take long to look at. */
+const LONGEST_HEADER = 1000;
+
+function isHeader(line: string, pattern = HEADER): boolean {
+  return line.length <= LONGEST_HEADER && pattern.test(line);
 }
 
 /** Throws TraceError where not one tensor is whole. What is cut off, and values without a header, are named in `notRead`. */
@@ -119,7 +126,7 @@ class Reading {
 
   take(line: string, at: number): void {
     if (line === '') return;
-    if (HEADER_BEGINS.test(line)) this.#begin(line, at);
+    if (isHeader(line, HEADER_BEGINS)) this.#begin(line, at);
     else if (!this.#takeTokens(line) && !this.#takeValues(line, at)) this.#skipped++;
   }
 

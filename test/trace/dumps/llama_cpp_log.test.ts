@@ -189,10 +189,9 @@ describe('bad input', () => {
 
   test('nodes that are none of ours are listed, not lost', async () => {
     const trace = await read(printedLog(nodes, newest));
-    const names = new Set(notRead(trace).map(({ name }) => name));
-    expect(names).toEqual(
-      new Set(['norm', ...[0, 1, 2].flatMap((i) => ['Q', 'K', 'V'].map((c) => `${c}cur-${i} (reshaped)`))]),
-    );
+    const listed = new Set(notRead(trace).map(({ why }) => why));
+    const reshaped = [0, 1, 2].flatMap((i) => ['Q', 'K', 'V'].map((stem) => `RESHAPE ${stem}cur-${i}`));
+    expect(listed).toEqual(new Set(['RMS_NORM norm', ...reshaped].map((node) => `${node} is not one of our tensors`)));
     expect(trace.entries.length + notRead(trace).length).toBe(nodes.length);
   });
 
@@ -209,6 +208,10 @@ describe('bad input', () => {
     expect(statistics.sum).toBeNaN();
     expect(partly!.known).not.toContain('sum');
     expect(trace.manifest.overflowedSums).toEqual(['embd']);
+  });
+
+  test('a line of a million characters is looked at in no time', { timeout: 2000 }, () => {
+    expect(isLlamaCppLog(`ggml_debug: ${'x = ('.repeat(200_000)}`)).toBe(false);
   });
 
   test('a text that is no log says what was found', () => {

@@ -83,7 +83,7 @@ export function graphOf({ tensors, model }: Traced): PrintedNode[] {
     } else if (stem.endsWith('_rope')) node(name.replace('_rope', ''), 'ROPE', [third, second, first], data);
     else if (stem.endsWith('cur')) {
       node(name, 'MUL_MAT', rows, data);
-      node(`${name} (reshaped)`, 'RESHAPE', [model.config.headDim, second, first], data);
+      node(name, 'RESHAPE', [model.config.headDim, second, first], data);
     } else if (stem === 'kq') node(name, 'MUL_MAT', [PADDING, second, first], padded(data, third, PADDING));
     else if (stem === 'kq_soft_max') node(name, 'SOFT_MAX', [PADDING, second, first], padded(data, third, PADDING));
     else if (stem === 'kqv_out') node(name, 'CONT', rows, data);
