@@ -3,6 +3,7 @@
  * 130 Ctrl-C; what went wrong is one line on stderr.
  */
 import { Command, CommanderError } from 'commander';
+import { compareCommand } from './cli/compare.ts';
 import { doctorCommand } from './cli/doctor.ts';
 import { generateCommand } from './cli/generate.ts';
 import { infoCommand } from './cli/info.ts';
@@ -28,6 +29,7 @@ const startCells: StartCells = async (options) => (await import('./notebook/inde
 const commands = [
   startCommand(startCells),
   traceCommand(),
+  compareCommand(),
   generateCommand(),
   tokenizeCommand(),
   infoCommand(),

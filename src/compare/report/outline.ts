@@ -64,7 +64,7 @@ export function outlineOf(comparison: Comparison, options: OutlineOptions): Outl
           provesSection(comparison, options.most),
           blindSection(comparison, options.most),
         ];
-  const sections = [...about, nextSection(comparison)];
+  const sections = [...about, unknownSection(comparison, options.most), nextSection(comparison)];
   return {
     headline: headlineOf(comparison),
     sections: sections.filter(({ lines, table }) => lines.length > 0 || table !== undefined),
@@ -244,6 +244,11 @@ function klText({ kl }: LogitsComparison): string {
 function spelt({ ours, reference }: Comparison, id: number): string {
   const piece = knownPieces(ours.manifest).get(id) ?? knownPieces(reference.manifest).get(id);
   return piece === undefined ? `token ${id}` : `${shown(piece)} (${id})`;
+}
+
+/** What the refusal could not go by. */
+function unknownSection({ unknowns }: Comparison, most: number): Section {
+  return { label: 'Unchecked', lines: first(unknowns, most, 'facts') };
 }
 
 function provesSection({ claims }: Comparison, most: number): Section {

@@ -123,6 +123,11 @@ describe('the report for a terminal', () => {
     expect(text).not.toMatch(/^(Where|Tensors|Compared)/m);
   });
 
+  test('says which facts of the two experiments could not be checked', () => {
+    const unknowns = ['weights: the reference does not tell the sha256 of its model'];
+    expect(section(reportText(comparisonWith({ unknowns })), 'Unchecked')).toEqual(unknowns);
+  });
+
   test('keeps what was allowed in sight', () => {
     const allowed = [{ kind: 'weights', ours: 'aa', reference: 'bb', says: '' }] as const;
     expect(section(reportText(comparisonWith({ allowed })), 'Compared')).toContain(
