@@ -222,8 +222,9 @@ export class Model {
 
   /** The same model with other steps; weights and device memory are shared. */
   with(...transforms: readonly Transform[]): Model {
+    const weightType = (name: string) => this.#parts.weights.info(name)?.type;
     const steps = transforms.reduce<readonly Step[]>(
-      (list, transform) => transform.apply(list, this.config, this.tokenizer),
+      (list, transform) => transform.apply(list, this.config, this.tokenizer, weightType),
       this.steps,
     );
     return new Model({ ...this.#parts, transforms: [...this.#parts.transforms, ...transforms], steps });

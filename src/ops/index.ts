@@ -9,12 +9,17 @@ import { logSumExp } from './log_sum_exp.ts';
 import { logitDirection } from './logit_direction.ts';
 import { mul } from './mul.ts';
 import { mulMat } from './mul_mat.ts';
+import { mulMatF16 } from './mul_mat_f16.ts';
 import { mulMatTransposed } from './mul_mat_transposed.ts';
 import type { Op } from './op.ts';
 import { probability } from './probability.ts';
 import { rms } from './rms.ts';
 import { rmsNorm } from './rms_norm.ts';
 import { rope } from './rope.ts';
+import { roundBf16 } from './round_bf16.ts';
+import { roundF16 } from './round_f16.ts';
+import { roundQ8_0 } from './round_q8_0.ts';
+import { roundQ8_K } from './round_q8_k.ts';
 import { rowDot } from './row_dot.ts';
 import { silu } from './silu.ts';
 import { softMax } from './soft_max.ts';
@@ -42,6 +47,11 @@ const all: readonly Op[] = [
   mulMatTransposed,
   rowDot,
   rms,
+  mulMatF16,
+  roundF16,
+  roundBf16,
+  roundQ8_0,
+  roundQ8_K,
 ];
 
 /** By name, without a prototype, so that no name but an op's is found. */

@@ -11,7 +11,7 @@
  * does without either. All weights of TinyLlama in Q4_0 on lavapipe, two cores: 54 ms for one token (10.8 GB/s), 3.3 s for
  * 128 (80 GFLOP/s), in CPU time halved, as the machine was shared; from storage buffers the 128 take twice as long.
  */
-import type { DeviceTraits, DeviceWeight, DispatchRequest, KernelCall, Op, Shape, Storage } from './op.ts';
+import type { DeviceTraits, DeviceWeight, DispatchRequest, KernelCall, Op, Params, Shape, Storage } from './op.ts';
 import { cannotRun, columnsOf, rowsOf, shapeOf, shapeText, shapeWithHeads, sizeOf } from './shape.ts';
 import { dotTolerance } from './tolerance.ts';
 import { weightUniforms } from './weight_uniforms.ts';
@@ -36,18 +36,7 @@ export const mulMat: Op = {
   formula: 'y[t,n] = Σ over k of weight[n,k] · x[t,k]',
   inputs: { x: { kind: 'tensor' }, weight: { kind: 'weight' } },
 
-  shape(shapes, params) {
-    const x = shapeOf(name, shapes, 'x');
-    const weight = shapeOf(name, shapes, 'weight', 2);
-    const [tokens, columns] = matrixOf(x);
-    if (columns !== columnsOf(weight)) {
-      throw cannotRun(
-        name,
-        `x is ${shapeText(x)} and weight is ${shapeText(weight)}; a token of x must have ${columnsOf(weight)} numbers`,
-      );
-    }
-    return shapeWithHeads(name, tokens, rowsOf(weight), 'rows', params);
-  },
+  shape: (shapes, params) => productShape(name, shapes, params),
 
   async reference({ tensors, weights, pause }) {
     const { shape, data } = tensors.x!;
@@ -80,7 +69,22 @@ export const mulMat: Op = {
   tolerance: (shapes) => dotTolerance(columnsOf(shapeOf(name, shapes, 'weight'))),
 };
 
-function matrixOf(shape: Shape): readonly [tokens: number, columns: number] {
+/** The shape of what `op` makes of x and weight; throws StepError where they do not fit. */
+export function productShape(op: string, shapes: Readonly<Record<string, Shape>>, params: Params): Shape {
+  const x = shapeOf(op, shapes, 'x');
+  const weight = shapeOf(op, shapes, 'weight', 2);
+  const [tokens, columns] = matrixOf(x);
+  if (columns !== columnsOf(weight)) {
+    throw cannotRun(
+      op,
+      `x is ${shapeText(x)} and weight is ${shapeText(weight)}; a token of x must have ${columnsOf(weight)} numbers`,
+    );
+  }
+  return shapeWithHeads(op, tokens, rowsOf(weight), 'rows', params);
+}
+
+/** x as a matrix: all axes but the first are one row. */
+export function matrixOf(shape: Shape): readonly [tokens: number, columns: number] {
   return [shape[0] ?? 1, sizeOf(shape.slice(1))];
 }
 

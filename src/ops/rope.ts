@@ -9,8 +9,11 @@
  *
  * Params: freqBase; freqScale (1, or 1 / s for linear scaling by s); dimRot, even, dimensions from there on are copied;
  * pairing: `neighbours` pairs (2i, 2i+1) as Llama in GGUF does, `halves` pairs (i, i + dimRot/2) as Hugging Face does;
- * positionOffset, added to every position (0 where absent).
- * Source: Su et al. 2021, arXiv:2104.09864; linear scaling: Chen et al. 2023, arXiv:2306.15595.
+ * positionOffset, added to every position (0 where absent); angles: `exact`, as above in f64 (so where absent), or
+ * `recurrence`, as ggml's CPU has it: all in f32, and from one pair to the next the angle is multiplied by freqBase^(-2 / dimRot).
+ * That is off by 6e-8 at position 7, 5e-6 at 511, 5e-5 at 4,095.
+ * Source: Su et al. 2021, arXiv:2104.09864; linear scaling: Chen et al. 2023, arXiv:2306.15595; recurrence:
+ * ggml_rope_cache_init of ggml's CPU backend.
  */
 import type { Op, Params, Pass } from './op.ts';
 import { cannotRun, columnsOf, numberParam, shapeOf, shapeText, sizeOf } from './shape.ts';
@@ -42,6 +45,7 @@ export const rope: Op = {
       throw cannotRun(name, `factors is ${shapeText(shapes.factors)}; it must hold dimRot / 2 = ${dimRot / 2} numbers`);
     }
     distanceInPair(params);
+    anglesOf(params);
     return x;
   },
 
@@ -50,8 +54,7 @@ export const rope: Op = {
     const factors = weights.factors?.rows(0, 1);
     const data = new Float64Array(pass.nTokens * pairs * 2);
     for (let t = 0; t < pass.nTokens; t++) {
-      for (let i = 0; i < pairs; i++) {
-        const angle = (position(t, params, pass) * frequency(i, params)) / (factors?.[i] ?? 1);
+      for (const [i, angle] of anglesAt(position(t, params, pass), params, factors).entries()) {
         data[2 * (t * pairs + i)] = Math.cos(angle);
         data[2 * (t * pairs + i) + 1] = Math.sin(angle);
       }
@@ -96,6 +99,36 @@ export const rope: Op = {
 
 function position(t: number, params: Params, { nPast }: Pass): number {
   return nPast + t + (params.positionOffset === undefined ? 0 : numberParam(name, params, 'positionOffset'));
+}
+
+/** Radians by pair. */
+function anglesAt(position: number, params: Params, factors?: Float32Array): Float64Array {
+  const exact = (i: number) => (position * frequency(i, params)) / (factors?.[i] ?? 1);
+  const pairs = evenDimRot(params) / 2;
+  switch (anglesOf(params)) {
+    case 'exact':
+      return Float64Array.from({ length: pairs }, (_, i) => exact(i));
+    case 'recurrence':
+      return recurrence(position, pairs, params, factors);
+  }
+}
+
+/** ggml's: f32 after every operation. */
+function recurrence(position: number, pairs: number, params: Params, factors?: Float32Array): Float64Array {
+  const { fround } = Math;
+  const freqScale = fround(numberParam(name, params, 'freqScale'));
+  const step = fround(fround(numberParam(name, params, 'freqBase')) ** fround(-1 / pairs));
+  let angle = fround(position);
+  return Float64Array.from({ length: pairs }, (_, i) => {
+    const turned = fround(freqScale * fround(angle / (factors?.[i] ?? 1)));
+    angle = fround(angle * step);
+    return turned;
+  });
+}
+
+function anglesOf({ angles = 'exact' }: Params): 'exact' | 'recurrence' {
+  if (angles === 'exact' || angles === 'recurrence') return angles;
+  throw cannotRun(name, `its param angles is ${angles}; it must be exact or recurrence`);
 }
 
 /** Radians per position of pair i, before `factors`. */

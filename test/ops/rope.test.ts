@@ -2,7 +2,15 @@ import { expect, test } from 'vitest';
 import { runOp } from '../../src/engine/run_op.ts';
 import type { Params } from '../../src/ops/op.ts';
 import { rope } from '../../src/ops/rope.ts';
-import { expectRefusal, f32, f32Weight, isNear, onEveryBackend, randomTensor } from './on_every_backend.ts';
+import {
+  expectRefusal,
+  f32,
+  f32Weight,
+  isNear,
+  onEveryBackend,
+  randomTensor,
+  relativeRmsError,
+} from './on_every_backend.ts';
 
 const llama: Params = { freqBase: 10_000, freqScale: 1, dimRot: 4, pairing: 'neighbours' };
 const [c1, s1, c2, s2] = [Math.cos(3), Math.sin(3), Math.cos(0.03), Math.sin(0.03)];
@@ -82,6 +90,35 @@ test('rope adds positionOffset to every position', async () => {
   expect(await at(3, { ...eight, positionOffset: 1 })).toEqual(await at(4, eight));
 });
 
+// In f32, from position 5 with freqBase 10000 and dimRot 4: 5, then 5 · 0.01f = 0.05 · (1 + 5e-9…), each to the nearest f32.
+const f = Math.fround;
+const angles = [f(f(0.3) * f(5 / f(1.7))), f(f(0.3) * f(f(5 * f(0.01)) / f(2)))] as const;
+onEveryBackend(
+  'rope by recurrence multiplies the angle up in f32, divides by the factor and then scales',
+  rope,
+  {
+    tensors: { x: f32([1, 1, 4], [1, 0, 1, 0]) },
+    weights: { factors: f32Weight([2], Float32Array.of(1.7, 2)) },
+    params: { ...llama, freqScale: 0.3, angles: 'recurrence' },
+    pass: { nTokens: 1, nPast: 5 },
+  },
+  isNear(angles.flatMap((angle) => [Math.cos(angle), Math.sin(angle)])),
+);
+
+test('rope by recurrence drifts from the exact angles with the position: 3e-8 at 7, more than 1e-6 at 2047', async () => {
+  const drift = async (nPast: number) => {
+    const given = { tensors: { x: randomTensor(6, [1, 3, 64]) }, pass: { nTokens: 1, nPast } };
+    const params = { ...llama, dimRot: 64 };
+    const exact = await runOp(rope, { ...given, params: { ...params, angles: 'exact' } }, 'reference');
+    const theirs = await runOp(rope, { ...given, params: { ...params, angles: 'recurrence' } }, 'reference');
+    return relativeRmsError(theirs.data, exact.data);
+  };
+  expect(await drift(0)).toBe(0);
+  expect(await drift(7)).toBeLessThan(1e-7);
+  expect(await drift(2047)).toBeGreaterThan(1e-6);
+  expect(await drift(2047)).toBeLessThan(1e-4);
+});
+
 for (const [tokens, heads, dim, dimRot] of [
   [1, 1, 2, 2],
   [3, 5, 40, 40],
@@ -98,7 +135,7 @@ for (const [tokens, heads, dim, dimRot] of [
 
 const x = f32([1, 1, 4], [1, 2, 3, 4]);
 const pass = { nTokens: 1, nPast: 0 };
-test('rope refuses an odd dimRot, one longer than the head, and a pairing it does not know', async () => {
+test('rope refuses an odd dimRot, one longer than the head, and a pairing and angles it does not know', async () => {
   await expectRefusal(rope, { tensors: { x }, params: { ...llama, dimRot: 3 }, pass }, /dimRot is 3; it must be even/);
   await expectRefusal(
     rope,
@@ -106,4 +143,9 @@ test('rope refuses an odd dimRot, one longer than the head, and a pairing it doe
     /dimRot is 6 and must not exceed/,
   );
   await expectRefusal(rope, { tensors: { x }, params: { ...llama, pairing: 'odd' }, pass }, /pairing is odd/);
+  await expectRefusal(
+    rope,
+    { tensors: { x }, params: { ...llama, angles: 'near' }, pass },
+    /angles is near; it must be exact or recurrence/,
+  );
 });

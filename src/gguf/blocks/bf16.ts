@@ -7,6 +7,7 @@ export const bf16: BlockType = {
   id: 30,
   size: 1,
   bytes: 2,
+  activations: 'BF16',
   planes: [{ field: 'value', offset: 0, bytes: 2 }],
   dequantize(bytes, offset, out) {
     const outBits = new Uint32Array(out.buffer, out.byteOffset, out.length);

@@ -10,6 +10,9 @@ export interface Plane {
   readonly bytes: number;
 }
 
+/** Types that ggml rounds activations to; those with 8 bits have blocks of 32 (Q8_0, Q8_1) or 256 (Q8_K) numbers. */
+export type ActivationType = 'F32' | 'F16' | 'BF16' | 'Q8_0' | 'Q8_1' | 'Q8_K';
+
 export interface BlockType {
   /** As GGUF tools print it: `Q4_0`. */
   readonly name: string;
@@ -19,6 +22,8 @@ export interface BlockType {
   readonly size: number;
   /** Bytes of a block. */
   readonly bytes: number;
+  /** What ggml's CPU rounds activations to before it multiplies them by weights of this type: its `vec_dot_type`. */
+  readonly activations: ActivationType;
   /**
    * The block's fields in the order in which they lie on the device: all blocks' first field, then all blocks' second,
    * each run starting at a multiple of 16 bytes. Kernels in `kernels/blocks` read this.

@@ -8,6 +8,7 @@ export const f16: BlockType = {
   id: 1,
   size: 1,
   bytes: 2,
+  activations: 'F16',
   planes: [{ field: 'value', offset: 0, bytes: 2 }],
   dequantize(bytes, offset, out) {
     const outBits = new Uint32Array(out.buffer, out.byteOffset, out.length);

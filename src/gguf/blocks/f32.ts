@@ -7,6 +7,7 @@ export const f32: BlockType = {
   id: 0,
   size: 1,
   bytes: 4,
+  activations: 'F32',
   planes: [{ field: 'value', offset: 0, bytes: 4 }],
   dequantize(bytes, offset, out) {
     const outBytes = new Uint8Array(out.buffer, out.byteOffset, out.byteLength);

@@ -16,7 +16,7 @@ import { q5_k } from './q5_k.ts';
 import { q6_k } from './q6_k.ts';
 import { q8_0 } from './q8_0.ts';
 
-export type { BlockType, Plane } from './block.ts';
+export type { ActivationType, BlockType, Plane } from './block.ts';
 
 const table = {
   F32: f32,

@@ -19,6 +19,7 @@ export const iq4_nl: BlockType = {
   id: 20,
   size: 32,
   bytes: 18,
+  activations: 'Q8_0',
   planes: [
     { field: 'qs', offset: QS, bytes: 16 },
     { field: 'd', offset: D, bytes: 2 },

@@ -17,6 +17,7 @@ export const q2_k: BlockType = {
   id: 10,
   size: 256,
   bytes: 84,
+  activations: 'Q8_K',
   planes: [
     { field: 'qs', offset: QS, bytes: 64 },
     { field: 'scales', offset: SCALES, bytes: 16 },

@@ -18,6 +18,7 @@ export const q3_k: BlockType = {
   id: 11,
   size: 256,
   bytes: 110,
+  activations: 'Q8_K',
   planes: [
     { field: 'qs', offset: QS, bytes: 64 },
     { field: 'hmask', offset: HMASK, bytes: 32 },

@@ -14,6 +14,7 @@ export const q4_0: BlockType = {
   id: 2,
   size: 32,
   bytes: 18,
+  activations: 'Q8_0',
   planes: [
     { field: 'qs', offset: QS, bytes: 16 },
     { field: 'd', offset: D, bytes: 2 },

@@ -15,6 +15,7 @@ export const q4_1: BlockType = {
   id: 3,
   size: 32,
   bytes: 20,
+  activations: 'Q8_1',
   planes: [
     { field: 'qs', offset: QS, bytes: 16 },
     { field: 'dm', offset: DM, bytes: 4 },

@@ -17,6 +17,7 @@ export const q4_k: BlockType = {
   id: 12,
   size: 256,
   bytes: 144,
+  activations: 'Q8_K',
   planes: [
     { field: 'qs', offset: QS, bytes: 128 },
     { field: 'scales', offset: SCALES, bytes: 12 },

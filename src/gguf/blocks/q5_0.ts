@@ -15,6 +15,7 @@ export const q5_0: BlockType = {
   id: 6,
   size: 32,
   bytes: 22,
+  activations: 'Q8_0',
   planes: [
     { field: 'qs', offset: QS, bytes: 16 },
     { field: 'qh', offset: QH, bytes: 4 },

@@ -16,6 +16,7 @@ export const q5_1: BlockType = {
   id: 7,
   size: 32,
   bytes: 24,
+  activations: 'Q8_1',
   planes: [
     { field: 'qs', offset: QS, bytes: 16 },
     { field: 'qh', offset: QH, bytes: 4 },

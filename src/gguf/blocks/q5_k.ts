@@ -18,6 +18,7 @@ export const q5_k: BlockType = {
   id: 13,
   size: 256,
   bytes: 176,
+  activations: 'Q8_K',
   planes: [
     { field: 'qs', offset: QS, bytes: 128 },
     { field: 'qh', offset: QH, bytes: 32 },

@@ -18,6 +18,7 @@ export const q6_k: BlockType = {
   id: 14,
   size: 256,
   bytes: 210,
+  activations: 'Q8_K',
   planes: [
     { field: 'ql', offset: QL, bytes: 128 },
     { field: 'qh', offset: QH, bytes: 64 },

@@ -14,6 +14,7 @@ export const q8_0: BlockType = {
   id: 8,
   size: 32,
   bytes: 34,
+  activations: 'Q8_0',
   planes: [
     { field: 'qs', offset: QS, bytes: 32 },
     { field: 'd', offset: D, bytes: 2 },
