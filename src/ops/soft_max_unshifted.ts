@@ -8,7 +8,7 @@
  *   overflow  88.72, ln of the largest f32, in an engine that computes exp in f32; 11.09 in one that computes it in f16
  */
 import type { Op } from './op.ts';
-import { numberParam, rowsOf, shapeOf } from './shape.ts';
+import { numberParam, rowsOf } from './shape.ts';
 import { softMax } from './soft_max.ts';
 import { lanesPerRow, workgroups } from './workgroups.ts';
 
