@@ -4,6 +4,7 @@
  */
 import { Command, CommanderError } from 'commander';
 import { doctorCommand } from './cli/doctor.ts';
+import { faultsCommand } from './cli/faults.ts';
 import { generateCommand } from './cli/generate.ts';
 import { infoCommand } from './cli/info.ts';
 import { kernelCommand } from './cli/kernel.ts';
@@ -31,6 +32,7 @@ const commands = [
   tokenizeCommand(),
   infoCommand(),
   modelsCommand(),
+  faultsCommand(),
   runCommand(startCells),
   kernelCommand(),
   doctorCommand(),

@@ -38,8 +38,8 @@ export interface Translation {
   readonly of: string;
 }
 
-/** What is true of a fault. Texts are for people: one line for the title, one or two sentences for what it does. */
-export interface FaultPage {
+/** Texts are for people: one line for the title, one or two sentences for what it does. */
+export interface Fault {
   /** Kebab case; the file's name with underscores. */
   readonly name: string;
   readonly title: string;
@@ -50,25 +50,26 @@ export interface FaultPage {
   /** What each probe shows with default parameters. */
   readonly shows: Readonly<Record<Probe, Effect>>;
   /** The first tensor in which a probe that shows anything shows it. */
-  firstTensor(site: Site, probe: Probe): string;
-}
-
-export interface Fault extends FaultPage {
+  firstTensor(hit: Hit, probe: Probe): string;
   /** What becomes of the steps, by name. Throws UsageError where the model is not one that can have this fault. */
   changes?(site: Site): Changes;
   /** What becomes of a text. */
   tokenize?(tokenize: Tokenize, tokenizer: Tokenizer, params: Params): Tokenize;
 }
 
-/** Where a fault is put. */
-export interface Site {
-  readonly fault: string;
-  readonly config: LlamaConfig;
-  readonly weightType: WeightType;
+/** What a fault hits, of whatever model. */
+export interface Hit {
   /** As given, with defaults filled in. */
   readonly params: Params;
   /** The layers to hit, in order; all of them unless one was asked for. */
   readonly layers: readonly number[];
+}
+
+/** Where a fault is put. */
+export interface Site extends Hit {
+  readonly fault: string;
+  readonly config: LlamaConfig;
+  readonly weightType: WeightType;
 }
 
 /** What becomes of one step; what is not named stays. */
@@ -100,7 +101,7 @@ export function cannotPut({ fault }: Pick<Site, 'fault'>, reason: string): Usage
 
 /** The same change of the steps `<name>-<layer>`, in every layer to hit. */
 export function inLayers(
-  { layers }: Pick<Site, 'layers'>,
+  { layers }: Pick<Hit, 'layers'>,
   names: readonly string[],
   change: (layer: number, name: string) => Change,
 ): Changes {
@@ -122,12 +123,12 @@ export function inRope(site: Site, change: Change): Changes {
 }
 
 /** A parameter that is a number; its rule has checked that. */
-export function numberOf({ params }: Pick<Site, 'params'>, name: string): number {
+export function numberOf({ params }: Pick<Hit, 'params'>, name: string): number {
   return Number(params[name]);
 }
 
 /** The first tensor of layers that a fault hits: `name` in the first of them. */
-export function firstOf(name: string): (site: Site) => string {
+export function firstOf(name: string): (hit: Hit) => string {
   return ({ layers }) => `${name}-${layers[0]}`;
 }
 
@@ -135,12 +136,12 @@ export function firstOf(name: string): (site: Site) => string {
  * The same of a fault that a pass of one token cannot have: a decode shows it through the keys of the layer after, which the
  * prefill has spoilt.
  */
-export function firstOrKeysAfter(name: string): (site: Site, probe: Probe) => string {
+export function firstOrKeysAfter(name: string): (hit: Hit, probe: Probe) => string {
   return ({ layers }, probe) => (probe === 'decode' ? `kq-${layers[0]! + 1}` : `${name}-${layers[0]}`);
 }
 
 /** Eight hexadecimal digits of a page's English text (FNV-1a of its UTF-16 units): a translation of another text is out of date. */
-export function textHash({ title, what }: Pick<FaultPage, 'title' | 'what'>): string {
+export function textHash({ title, what }: Pick<Fault, 'title' | 'what'>): string {
   let hash = 0x811c9dc5;
   const text = `${title}\n${what}`;
   for (let i = 0; i < text.length; i++) hash = Math.imul(hash ^ text.charCodeAt(i), 0x01000193);

@@ -58,7 +58,8 @@ import { vNotTransposed } from './v_not_transposed.ts';
 import { valueFromKeyCache } from './value_from_key_cache.ts';
 import { wrongChatTemplate } from './wrong_chat_template.ts';
 
-export type { Case, Effect, FaultPage, Probe, Site, Translation } from './fault.ts';
+export type { Case, Effect, Fault, Hit, Probe, Translation } from './fault.ts';
+export { type Page, type PageParam, pageOf, type Shown } from './page.ts';
 
 /** Every fault, in the order of a pass: prompt and weights first, then what a layer computes, then what comes after. */
 export const faults: readonly Fault[] = [

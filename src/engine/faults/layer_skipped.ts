@@ -1,8 +1,8 @@
 /** layer-skipped: see its page below. */
-import type { Fault, Site } from './fault.ts';
+import type { Fault, Hit } from './fault.ts';
 import { layer } from './params.ts';
 
-const skipped = ({ layers }: Site): number => layers.at(-1) ?? 0;
+const skipped = ({ layers }: Hit): number => layers.at(-1) ?? 0;
 
 export const layerSkipped: Fault = {
   name: 'layer-skipped',
@@ -16,7 +16,7 @@ export const layerSkipped: Fault = {
   whoMadeIt: [],
   params: { layer: { ...layer, what: 'the layer to leave out, counted from 0; the last unless given' } },
   shows: { oneToken: 'seen', prefill: 'seen', decode: 'seen' },
-  firstTensor: (site) => `l_out-${skipped(site)}`,
+  firstTensor: (hit) => `l_out-${skipped(hit)}`,
   changes(site) {
     const i = skipped(site);
     const x = i === 0 ? 'embd' : `l_out-${i - 1}`;

@@ -1,8 +1,8 @@
 /** residual-missing: see its page below. */
-import { type Fault, inLayers, type Site } from './fault.ts';
+import { type Fault, type Hit, inLayers } from './fault.ts';
 import { choice, layer } from './params.ts';
 
-const sumOf = ({ layers, params }: Site) => `${params.of === 'attention' ? 'ffn_inp' : 'l_out'}-${layers[0]}`;
+const sumOf = ({ layers, params }: Hit) => `${params.of === 'attention' ? 'ffn_inp' : 'l_out'}-${layers[0]}`;
 
 export const residualMissing: Fault = {
   name: 'residual-missing',

@@ -8,11 +8,11 @@ const LARGEST_F32 = (2 - 2 ** -23) * 2 ** 127;
 export const softmaxWithoutMax: Fault = {
   name: 'softmax-without-max',
   title: 'Softmax without the maximum subtracted',
-  what: 'exp is taken of the scores as they are. Nothing but rounding changes until one of them exceeds what exp can hold, 88 in f32 and 11 in f16; then the row becomes NaN and 0.',
+  what: 'exp is taken of the scores as they are. Nothing but rounding changes until one of them exceeds what exp can hold, 88 in f32 and 11 in f16; then the row becomes NaN and 0. Scores of the shipped model reach 240.',
   ja: {
     title: 'softmaxで最大値を引かない',
-    what: 'スコアをそのままexpに入れる。expの上限(f32では約88、f16では約11)を超えない限り差は丸め誤差程度だが、超えるとその行はNaNと0になる。',
-    of: '2ba193f1',
+    what: 'スコアをそのままexpに入れる。expの上限(f32では約88、f16では約11)を超えない限り差は丸め誤差程度だが、超えるとその行はNaNと0になる。付属モデルのスコアは240に達する。',
+    of: '41d9c5cd',
   },
   whoMadeIt: [
     {
