@@ -63,7 +63,7 @@ const WORDS = {
   },
   ja: {
     name: '名前',
-    probes: { oneToken: '1トークン', prefill: '8トークンのプリフィル', decode: 'デコード' },
+    probes: { oneToken: '1トークン', prefill: 'プリフィル(8)', decode: 'デコード' },
     effects: { seen: '現れる', 'tensor only': 'テンソルのみ', rounding: '丸め誤差', 'no effect': '–' },
     shows: '現れ方',
     effect: 'logits',

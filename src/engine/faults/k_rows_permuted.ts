@@ -1,7 +1,7 @@
 /** k-rows-permuted: see its page below. */
 
 import { cannotPut, type Fault, firstOf, inLayers, numberOf } from './fault.ts';
-import { gatheredRows } from './faulty_weights.ts';
+import { gatheredRows, type WeightChange } from './faulty_weights.ts';
 import { count, layer } from './params.ts';
 
 /** Row by row of the GGUF order, the row of Hugging Face's: within a head the two halves take turns (llama.cpp's `permute`). */
@@ -57,8 +57,13 @@ export const kRowsPermuted: Fault = {
     // Where each row of the Hugging Face order lies in the file.
     const inFile = new Map(right.map((from, row) => [from, row]));
     const from = permutation(rows, heads).map((row) => inFile.get(row)!);
-    return inLayers(site, ['Kcur'], () => ({
-      weight: { bytes: (bytes, weight) => gatheredRows(bytes, weight, (row) => from[row]!) },
-    }));
+    const weight: WeightChange = { bytes: (bytes, info) => gatheredRows(bytes, info, (row) => from[row]!) };
+    const bias: WeightChange = { values: (values) => values.map((_, row) => values[from[row]!]!) };
+    return site.config.hasAttentionBias
+      ? {
+          ...inLayers(site, ['Kcur_nobias'], () => ({ weight })),
+          ...inLayers(site, ['Kcur'], () => ({ weight: bias })),
+        }
+      : inLayers(site, ['Kcur'], () => ({ weight }));
   },
 };

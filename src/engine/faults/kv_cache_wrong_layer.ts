@@ -7,7 +7,7 @@ export const kvCacheWrongLayer: Fault = {
   title: 'A layer reads the KV cache of the one before',
   what: 'Queries of a layer meet keys and values of the layer before it. Each cache is right; the index of the layer is not.',
   ja: {
-    title: '隣の層のKVキャッシュを読む',
+    title: '一つ前の層のKVキャッシュを読む',
     what: 'ある層のクエリが、一つ前の層のキーとバリューを読む。キャッシュの中身は正しく、層の番号だけが違う。',
     of: 'ec68e12e',
   },

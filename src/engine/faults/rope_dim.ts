@@ -5,11 +5,11 @@ import { count, head, layer } from './params.ts';
 export const ropeDim: Fault = {
   name: 'rope-dim',
   title: 'RoPE turns the wrong number of dimensions',
-  what: 'Only the first of the dimensions of a head are turned, and frequencies are spread over those. The rest carry no position.',
+  what: 'Only some dimensions of a head are turned, the first ones, and frequencies are spread over those. The rest carry no position.',
   ja: {
     title: 'RoPEを適用する次元数が違う',
     what: 'ヘッドの先頭の一部の次元だけが回転し、周波数もその次元数で割り振られる。残りの次元は位置の情報を持たない。',
-    of: 'd8abac6f',
+    of: '500e1f08',
   },
   whoMadeIt: [
     {

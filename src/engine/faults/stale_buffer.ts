@@ -50,7 +50,7 @@ export const staleBuffer: Fault = {
       wanted: 'a number above 0, at most 1',
     },
     seed: {
-      what: 'draws what lies in the memory, another for each run that is to be another; unless given it is what the run itself left there',
+      what: 'draws the numbers that lie there, so that each seed gives other bits; unless given they are what the run itself has left',
       fits: Number.isInteger,
       wanted: 'a whole number',
     },

@@ -3,8 +3,12 @@ import { describe, expect, test } from 'vitest';
 import { joined } from '../../../src/compare/rerun.ts';
 import { fault, faults } from '../../../src/engine/faults/index.ts';
 import type { Model } from '../../../src/engine/model.ts';
+import { outputShapes } from '../../../src/engine/shapes.ts';
 import { lens } from '../../../src/engine/transforms/lens.ts';
+import { forward } from '../../../src/llama/forward.ts';
+import { expectedWeights } from '../../../src/llama/weights.ts';
 import { openModel } from '../../../src/node/index.ts';
+import type { Progress } from '../../../src/platform.ts';
 import type { Tensor } from '../../../src/trace/tensor.ts';
 import { backends, noAdapter, openRandom, relativeRmsError } from '../models.ts';
 import { seenBy } from './probes.ts';
@@ -264,4 +268,34 @@ test('softmax-without-max in f16 overflows where f32 does not', async () => {
   const faulty = model.with(fault('softmax-without-max', { precision: 'f16' }));
   const pattern = await tensorOf(faulty, 'kq_soft_max-1', [40]);
   expect(pattern.data[0]).toBeNaN();
+});
+
+test.each(faults.filter(({ changes }) => changes))('$name fits a model whose attention has biases', ({ name }) => {
+  const transform = fault(name);
+  const config = {
+    ...{ nLayer: 3, nEmbd: 64, nHead: 4, nHeadKv: 2, headDim: 16, nFf: 96, nVocab: 300, nCtx: 128, eps: 1e-5 },
+    ...{ ropeBase: 10_000, ropeScale: 0.5, ropeDim: 16, hasRopeFreqs: false, hasAttentionBias: true },
+    tiedEmbeddings: name === 'tied-embedding-ignored',
+  };
+  const weights = expectedWeights(config);
+  const shapeOf = (weight: string) => weights.get(weight.replace(/~.*/, ''));
+  const tokenizer = { encode: () => [], piece: () => '' };
+  const steps = transform.apply(forward(config), config, tokenizer, () => 'Q4_0');
+  expect(steps).not.toEqual(forward(config));
+  outputShapes(steps, { nPast: 0, nTokens: 3 }, shapeOf);
+});
+
+test.skipIf(noAdapter)('only the faulty weights go to the device: the others are there already', async () => {
+  const model = await openRandom('webgpu');
+  await (await model.start(TOKENS).toEnd()).tensor('result_output');
+  const uploaded = new Set<string>();
+  const onProgress = ({ task, item }: Progress) => void (task === 'uploading weights' && uploaded.add(item));
+  await model
+    .with(fault('norm-weight-missing', { layer: 1 }), fault('silu-zero'))
+    .start(TOKENS, { onProgress })
+    .toEnd();
+  expect([...uploaded]).toEqual([
+    'blk.1.attn_norm.weight~norm-weight-missing',
+    'blk.1.ffn_norm.weight~norm-weight-missing',
+  ]);
 });
