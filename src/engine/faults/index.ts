@@ -29,6 +29,7 @@ import { layerSkipped } from './layer_skipped.ts';
 import { layersSwapped } from './layers_swapped.ts';
 import { lmHeadTransposed } from './lm_head_transposed.ts';
 import { maskOffByOne } from './mask_off_by_one.ts';
+import { maskWithoutPast } from './mask_without_past.ts';
 import { nibblesSwapped } from './nibbles_swapped.ts';
 import { noCausalMask } from './no_causal_mask.ts';
 import { normEps } from './norm_eps.ts';
@@ -95,6 +96,7 @@ export const faults: readonly Fault[] = [
   attentionScaleWrong,
   noCausalMask,
   maskOffByOne,
+  maskWithoutPast,
   softmaxWithoutMax,
   vNotTransposed,
   headsNotMerged,

@@ -15,7 +15,7 @@ export const lastRow: Fault = {
     {
       project: 'llama-cpp-python',
       link: 'https://github.com/abetlen/llama-cpp-python/pull/1179',
-      note: 'The index of the row to sample from was one too small.',
+      note: 'sample_idx was one less than it ought to be, which cut off the last token.',
     },
     {
       project: 'tt-forge-onnx',
