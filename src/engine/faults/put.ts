@@ -88,7 +88,7 @@ function mustBeHealthy(
       site,
       `another fault or transform has changed ${what} of ${step.name} already; put the two into different layers, or one of them alone`,
     );
-  if (op !== undefined && step.op !== wanted.op) throw changed('the op');
+  if ((op !== undefined || cached) && step.op !== wanted.op) throw changed('the op');
   if (unwritten && step.unwritten) throw changed('how much is written');
   if (cached && step.cached) throw changed('the cache');
   for (const role of [...Object.keys(inputs ?? {}), ...(weight ? ['weight'] : [])]) {

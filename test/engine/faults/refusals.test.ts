@@ -73,6 +73,7 @@ describe('put', () => {
         `Cannot put fault ${other} into this model: another fault or transform has changed ${what} already`,
       );
     }
+    expect(() => model.with(fault('gqa-tiled', { head: 0 }), fault('kv-cache-off-by-one'))).toThrow('the op of kq-0');
     model.with(fault('silu-zero', { layer: 0 }), fault('sigmoid-for-silu', { layer: 1 }), fault('rope-pairing'));
   });
 
