@@ -1,4 +1,4 @@
-/** attention-scale-missing: see its page below. */
+/** attention-scale-missing: soft_max with a scale of 1. */
 import { type Fault, firstOf, inLayers } from './fault.ts';
 import { head, layer } from './params.ts';
 

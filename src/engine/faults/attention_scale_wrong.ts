@@ -1,4 +1,4 @@
-/** attention-scale-wrong: see its page below. */
+/** attention-scale-wrong: soft_max with the scale of another size. */
 import { cannotPut, type Fault, firstOf, inLayers } from './fault.ts';
 import { choice, head, layer } from './params.ts';
 

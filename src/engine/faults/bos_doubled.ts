@@ -1,4 +1,4 @@
-/** bos-doubled: see its page below. */
+/** bos-doubled: what a text's tokens are, with the first twice. */
 import { UsageError } from '../../errors.ts';
 import type { Fault } from './fault.ts';
 

@@ -1,4 +1,4 @@
-/** bos-missing: see its page below. */
+/** bos-missing: what a text's tokens are, less the first. */
 import { UsageError } from '../../errors.ts';
 import type { Fault } from './fault.ts';
 

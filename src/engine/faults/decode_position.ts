@@ -1,4 +1,4 @@
-/** decode-position: see its page below. */
+/** decode-position: rope counts further in passes that follow another. */
 import { type Fault, firstOf, inRope, numberOf } from './fault.ts';
 import { count, head, layer } from './params.ts';
 

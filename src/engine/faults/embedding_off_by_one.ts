@@ -1,4 +1,4 @@
-/** embedding-off-by-one: see its page below. */
+/** embedding-off-by-one: get_rows reads an embedding whose rows are shifted by one. */
 
 import type { Fault } from './fault.ts';
 import { gatheredRows } from './faulty_weights.ts';

@@ -1,4 +1,4 @@
-/** f16-accumulation: see its page below. */
+/** f16-accumulation: products are mul_mat_f16 steps. */
 import { forward } from '../../llama/forward.ts';
 import { type Fault, firstOf } from './fault.ts';
 import { layer } from './params.ts';

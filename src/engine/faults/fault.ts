@@ -122,6 +122,16 @@ export function inRope(site: Site, change: Change): Changes {
   };
 }
 
+/** The residual stream as it comes into a layer. */
+export function residualInto(layer: number): string {
+  return layer === 0 ? 'embd' : `l_out-${layer - 1}`;
+}
+
+/** The sum that a fault with the parameter `of`, `attention` or `ffn`, speaks of, and its part that is not the residual. */
+export function residualSum({ params }: Pick<Hit, 'params'>): { readonly sum: string; readonly part: string } {
+  return params.of === 'attention' ? { sum: 'ffn_inp', part: 'attn_out' } : { sum: 'l_out', part: 'ffn_out' };
+}
+
 /** A parameter that is a number; its rule has checked that. */
 export function numberOf({ params }: Pick<Hit, 'params'>, name: string): number {
   return Number(params[name]);

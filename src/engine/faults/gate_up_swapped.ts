@@ -1,4 +1,4 @@
-/** gate-up-swapped: see its page below. */
+/** gate-up-swapped: ffn_silu reads ffn_up, and ffn_swiglu ffn_gate. */
 import { type Fault, firstOf, inLayers } from './fault.ts';
 import { layer } from './params.ts';
 

@@ -1,4 +1,4 @@
-/** gelu-for-silu: see its page below. */
+/** gelu-for-silu: ffn_silu is a gelu step. */
 import { type Fault, firstOf, inLayers } from './fault.ts';
 import { layer } from './params.ts';
 

@@ -1,4 +1,4 @@
-/** gqa-tiled: see its page below. */
+/** gqa-tiled: kq and kqv group heads by turns. */
 import { cannotPut, type Fault, firstOf, inLayers } from './fault.ts';
 import { head, layer } from './params.ts';
 

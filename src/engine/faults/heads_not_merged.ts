@@ -1,4 +1,4 @@
-/** heads-not-merged: see its page below. */
+/** heads-not-merged: a step before attn_out that puts heads before tokens. */
 import { type Fault, firstOrKeysAfter, inLayers } from './fault.ts';
 import { layer } from './params.ts';
 

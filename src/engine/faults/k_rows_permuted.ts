@@ -1,4 +1,4 @@
-/** k-rows-permuted: see its page below. */
+/** k-rows-permuted: Kcur reads a weight whose rows are reordered head by head. */
 
 import { cannotPut, type Fault, firstOf, inLayers, numberOf } from './fault.ts';
 import { gatheredRows, type WeightChange } from './faulty_weights.ts';

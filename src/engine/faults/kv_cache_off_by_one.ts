@@ -1,4 +1,4 @@
-/** kv-cache-off-by-one: see its page below. */
+/** kv-cache-off-by-one: kq and kqv find the row of an earlier position in the cache. */
 import type { Pass } from '../../ops/op.ts';
 import { type Fault, firstOf, inLayers, numberOf } from './fault.ts';
 import { count, head, layer } from './params.ts';

@@ -1,4 +1,4 @@
-/** kv-cache-wrong-layer: see its page below. */
+/** kv-cache-wrong-layer: kq and kqv read the slots of the layer before. */
 import { cannotPut, type Fault, inLayers } from './fault.ts';
 import { layer } from './params.ts';
 

@@ -1,4 +1,4 @@
-/** kv-pos-clamp: see its page below. */
+/** kv-pos-clamp: rope, mask and cache take no more than so many tokens to stand before a pass. */
 import type { Pass } from '../../ops/op.ts';
 import { type Fault, inLayers, inRope, numberOf } from './fault.ts';
 import { count } from './params.ts';

@@ -1,4 +1,4 @@
-/** last-row: see its page below. */
+/** last-row: result_output reads rows that are shifted by one. */
 import { type Fault, numberOf } from './fault.ts';
 import { count } from './params.ts';
 

@@ -1,4 +1,4 @@
-/** layer-norm-for-rms-norm: see its page below. */
+/** layer-norm-for-rms-norm: norms are layer_norm steps. */
 import { type Fault, firstOf, inNorms } from './fault.ts';
 import { layer } from './params.ts';
 

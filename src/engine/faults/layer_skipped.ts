@@ -1,5 +1,5 @@
-/** layer-skipped: see its page below. */
-import type { Fault, Hit } from './fault.ts';
+/** layer-skipped: l_out is a copy of what came into the layer. */
+import { type Fault, type Hit, residualInto } from './fault.ts';
 import { layer } from './params.ts';
 
 const skipped = ({ layers }: Hit): number => layers.at(-1) ?? 0;
@@ -19,7 +19,7 @@ export const layerSkipped: Fault = {
   firstTensor: (hit) => `l_out-${skipped(hit)}`,
   changes(site) {
     const i = skipped(site);
-    const x = i === 0 ? 'embd' : `l_out-${i - 1}`;
-    return { [`l_out-${i}`]: { op: 'scale', inputs: { a: null, b: null, x }, params: { factor: 1 } } };
+    const inputs = { a: null, b: null, x: residualInto(i) };
+    return { [`l_out-${i}`]: { op: 'scale', inputs, params: { factor: 1 } } };
   },
 };

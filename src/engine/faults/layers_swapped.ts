@@ -1,4 +1,4 @@
-/** layers-swapped: see its page below. */
+/** layers-swapped: steps of two layers read each other's weights. */
 import { forward } from '../../llama/forward.ts';
 import { cannotPut, type Fault, numberOf } from './fault.ts';
 import { index } from './params.ts';

@@ -1,4 +1,4 @@
-/** lm-head-transposed: see its page below. */
+/** lm-head-transposed: result_output reads its weight by columns. */
 import type { WeightInfo } from '../weight_store.ts';
 import type { Fault } from './fault.ts';
 

@@ -1,4 +1,4 @@
-/** mask-off-by-one: see its page below. */
+/** mask-off-by-one: soft_max sees ahead. */
 import { type Fault, firstOrKeysAfter, inLayers, numberOf } from './fault.ts';
 import { count, head, layer } from './params.ts';
 

@@ -1,4 +1,4 @@
-/** mask-without-past: see its page below. */
+/** mask-without-past: soft_max takes no token to stand before its pass. */
 import { type Fault, firstOf, inLayers } from './fault.ts';
 import { head, layer } from './params.ts';
 

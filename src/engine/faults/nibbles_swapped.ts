@@ -1,4 +1,4 @@
-/** nibbles-swapped: see its page below. */
+/** nibbles-swapped: products read Q4_0 weights whose nibbles are reordered. */
 import { forward } from '../../llama/forward.ts';
 import { cannotPut, type Fault, firstOf } from './fault.ts';
 import { type WeightChange, withNibbles } from './faulty_weights.ts';

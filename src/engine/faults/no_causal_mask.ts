@@ -1,4 +1,4 @@
-/** no-causal-mask: see its page below. */
+/** no-causal-mask: soft_max without its mask. */
 import { type Fault, firstOrKeysAfter, inLayers } from './fault.ts';
 import { head, layer } from './params.ts';
 

@@ -1,4 +1,4 @@
-/** norm-eps: see its page below. */
+/** norm-eps: norms with another eps. */
 import { cannotPut, type Fault, firstOf, inNorms, numberOf } from './fault.ts';
 import { layer, positive } from './params.ts';
 

@@ -1,4 +1,4 @@
-/** norm-weight-missing: see its page below. */
+/** norm-weight-missing: norms read weights of 1. */
 import { type Fault, firstOf, inNorms } from './fault.ts';
 import { layer } from './params.ts';
 

@@ -1,4 +1,4 @@
-/** norm-weight-plus-one: see its page below. */
+/** norm-weight-plus-one: norms read weights that are 1 larger. */
 import { type Fault, firstOf, inNorms } from './fault.ts';
 import { layer } from './params.ts';
 

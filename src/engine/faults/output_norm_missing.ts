@@ -1,4 +1,4 @@
-/** output-norm-missing: see its page below. */
+/** output-norm-missing: result_output reads l_out of the last layer. */
 import type { Fault } from './fault.ts';
 
 export const outputNormMissing: Fault = {

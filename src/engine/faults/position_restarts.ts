@@ -1,4 +1,4 @@
-/** position-restarts: see its page below. */
+/** position-restarts: rope takes no token to stand before its pass. */
 import { type Fault, firstOf, inRope } from './fault.ts';
 import { head, layer } from './params.ts';
 

@@ -1,6 +1,6 @@
-/** residual-doubled: see its page below. */
+/** residual-doubled: a second sum before a sum. */
 import { derivedName } from '../transforms/transform.ts';
-import { type Fault, inLayers } from './fault.ts';
+import { type Fault, inLayers, residualInto, residualSum } from './fault.ts';
 import { choice, layer } from './params.ts';
 
 export const residualDoubled: Fault = {
@@ -15,16 +15,14 @@ export const residualDoubled: Fault = {
   whoMadeIt: [],
   params: { layer, of: choice('where it is added twice', ['attention', 'ffn']) },
   shows: { oneToken: 'seen', prefill: 'seen', decode: 'seen' },
-  firstTensor: ({ layers, params }) => `${params.of === 'attention' ? 'ffn_inp' : 'l_out'}-${layers[0]}`,
-  changes: (site) =>
-    inLayers(site, [site.params.of === 'attention' ? 'ffn_inp' : 'l_out'], (layer, name) => {
-      const first = site.params.of === 'attention' ? `attn_out-${layer}` : `ffn_out-${layer}`;
-      const residual = site.params.of === 'ffn' ? `ffn_inp-${layer}` : layer === 0 ? 'embd' : `l_out-${layer - 1}`;
+  firstTensor: (hit) => `${residualSum(hit).sum}-${hit.layers[0]}`,
+  changes(site) {
+    const { sum, part } = residualSum(site);
+    return inLayers(site, [sum], (layer, name) => {
       const once = derivedName(name, 'once');
-      const inputs = { a: first, b: residual };
-      return {
-        inputs: { a: once },
-        before: [{ name: once, layer, op: 'add', inputs, params: {}, dims: ['token', 'embd'] }],
-      };
-    }),
+      const inputs = { a: `${part}-${layer}`, b: sum === 'l_out' ? `ffn_inp-${layer}` : residualInto(layer) };
+      const first = { name: once, layer, op: 'add', inputs, params: {}, dims: ['token', 'embd'] };
+      return { inputs: { a: once }, before: [first] };
+    });
+  },
 };

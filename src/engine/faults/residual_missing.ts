@@ -1,8 +1,6 @@
-/** residual-missing: see its page below. */
-import { type Fault, type Hit, inLayers } from './fault.ts';
+/** residual-missing: a sum is a copy of one of its parts. */
+import { type Fault, inLayers, residualSum } from './fault.ts';
 import { choice, layer } from './params.ts';
-
-const sumOf = ({ layers, params }: Hit) => `${params.of === 'attention' ? 'ffn_inp' : 'l_out'}-${layers[0]}`;
 
 export const residualMissing: Fault = {
   name: 'residual-missing',
@@ -16,11 +14,10 @@ export const residualMissing: Fault = {
   whoMadeIt: [],
   params: { layer, of: choice('what loses it', ['attention', 'ffn']) },
   shows: { oneToken: 'seen', prefill: 'seen', decode: 'seen' },
-  firstTensor: sumOf,
-  changes: (site) =>
-    inLayers(site, [site.params.of === 'attention' ? 'ffn_inp' : 'l_out'], (i) => ({
-      op: 'scale',
-      inputs: { a: null, b: null, x: site.params.of === 'attention' ? `attn_out-${i}` : `ffn_out-${i}` },
-      params: { factor: 1 },
-    })),
+  firstTensor: (hit) => `${residualSum(hit).sum}-${hit.layers[0]}`,
+  changes(site) {
+    const { sum, part } = residualSum(site);
+    const params = { factor: 1 };
+    return inLayers(site, [sum], (i) => ({ op: 'scale', inputs: { a: null, b: null, x: `${part}-${i}` }, params }));
+  },
 };

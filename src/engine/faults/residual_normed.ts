@@ -1,4 +1,4 @@
-/** residual-normed: see its page below. */
+/** residual-normed: ffn_inp adds the normed input. */
 import { type Fault, firstOf, inLayers } from './fault.ts';
 import { layer } from './params.ts';
 

@@ -1,4 +1,4 @@
-/** rope-base: see its page below. */
+/** rope-base: rope with another base. */
 import { cannotPut, type Fault, firstOf, inRope, numberOf } from './fault.ts';
 import { head, layer, positive } from './params.ts';
 

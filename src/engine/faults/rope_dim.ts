@@ -1,4 +1,4 @@
-/** rope-dim: see its page below. */
+/** rope-dim: rope turns fewer dimensions. */
 import { cannotPut, type Fault, firstOf, inRope, numberOf } from './fault.ts';
 import { count, head, layer } from './params.ts';
 

@@ -1,4 +1,4 @@
-/** rope-exponent-sign: see its page below. */
+/** rope-exponent-sign: rope with the inverse of its base, which turns the sign of the exponent round. */
 import { type Fault, firstOf, inRope } from './fault.ts';
 import { head, layer } from './params.ts';
 

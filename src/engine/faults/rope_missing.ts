@@ -1,4 +1,4 @@
-/** rope-missing: see its page below. */
+/** rope-missing: rope by angles of 0. */
 import { cannotPut, type Fault, inRope } from './fault.ts';
 import { choice, head, layer } from './params.ts';
 

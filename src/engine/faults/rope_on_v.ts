@@ -1,4 +1,4 @@
-/** rope-on-v: see its page below. */
+/** rope-on-v: a rope step between Vcur and its cache. */
 import { type Fault, firstOf, inLayers } from './fault.ts';
 import { layer } from './params.ts';
 

@@ -1,4 +1,4 @@
-/** rope-pairing: see its page below. */
+/** rope-pairing: rope pairs halves. */
 import { type Fault, firstOf, inRope } from './fault.ts';
 import { head, layer } from './params.ts';
 

@@ -1,4 +1,4 @@
-/** rope-scaling-ignored: see its page below. */
+/** rope-scaling-ignored: rope without the scale and the factors of the file. */
 import { cannotPut, type Fault, firstOf, inRope } from './fault.ts';
 import { head, layer } from './params.ts';
 

@@ -1,4 +1,4 @@
-/** sigmoid-for-silu: see its page below. */
+/** sigmoid-for-silu: ffn_silu is a sigmoid step. */
 import { type Fault, firstOf, inLayers } from './fault.ts';
 import { layer } from './params.ts';
 

@@ -1,4 +1,4 @@
-/** silu-zero: see its page below. */
+/** silu-zero: ffn_silu is its input times 0. */
 import { type Fault, firstOf, inLayers } from './fault.ts';
 import { layer } from './params.ts';
 

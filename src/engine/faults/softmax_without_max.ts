@@ -1,4 +1,4 @@
-/** softmax-without-max: see its page below. */
+/** softmax-without-max: soft_max_unshifted in place of soft_max. */
 import { type Fault, firstOf, inLayers } from './fault.ts';
 import { choice, head, layer } from './params.ts';
 

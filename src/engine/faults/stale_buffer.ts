@@ -1,4 +1,4 @@
-/** stale-buffer: see its page below. */
+/** stale-buffer: a step leaves the end of its output unwritten. */
 import { type Fault, inLayers, numberOf } from './fault.ts';
 import { choice, layer } from './params.ts';
 

@@ -1,4 +1,4 @@
-/** tied-by-mistake: see its page below. */
+/** tied-by-mistake: result_output reads the embedding. */
 import { cannotPut, type Fault } from './fault.ts';
 
 export const tiedByMistake: Fault = {

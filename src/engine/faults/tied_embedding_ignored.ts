@@ -1,4 +1,4 @@
-/** tied-embedding-ignored: see its page below. */
+/** tied-embedding-ignored: result_output reads random numbers. */
 import { RandomBits } from '../../gguf/random_blocks.ts';
 import { cannotPut, type Fault, numberOf } from './fault.ts';
 import { index } from './params.ts';

@@ -1,4 +1,4 @@
-/** v-not-transposed: see its page below. */
+/** v-not-transposed: kqv_untransposed in place of kqv. */
 import { type Fault, firstOf, inLayers } from './fault.ts';
 import { head, layer } from './params.ts';
 

@@ -1,4 +1,4 @@
-/** value-from-key-cache: see its page below. */
+/** value-from-key-cache: kqv reads the keys' slot. */
 import { type Fault, firstOf, inLayers } from './fault.ts';
 import { head, layer } from './params.ts';
 

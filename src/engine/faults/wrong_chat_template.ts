@@ -1,4 +1,4 @@
-/** wrong-chat-template: see its page below. */
+/** wrong-chat-template: a chat is written by hand in place of the template in the file. */
 import { UsageError } from '../../errors.ts';
 import type { Fault } from './fault.ts';
 import { choice } from './params.ts';
