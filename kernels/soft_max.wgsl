@@ -2,7 +2,7 @@
 //
 //   x, y   [head, token, key]  f32  unscaled scores, and the pattern
 //   scale                      f32  1 / sqrt(head dim), positive
-//   past                       u32  the position of token 0: token t sees the keys up to past + t
+//   first                      u32  how many keys token 0 sees: 1 more than stand before it. Token t sees first + t of them
 //
 // One workgroup per row. The maximum is subtracted before scaling, so the error of the product stays small where the
 // pattern is large. The mask is the end of a loop, never arithmetic with -inf, which WGSL may drop.
@@ -17,7 +17,7 @@ struct Params {
   rows: u32,
   tokens: u32,
   keys: u32,
-  past: u32,
+  first: u32,
   scale: f32,
 }
 
@@ -39,7 +39,7 @@ fn soft_max(
     return;
   }
   let start = row * p.keys;
-  let visible = min(p.past + row % p.tokens + 1u, p.keys);
+  let visible = min(p.first + row % p.tokens, p.keys);
   var greatest = 0u;
   for (var j = lane; j < visible; j += LANES) {
     greatest = max(greatest, order_of(x[start + j]));

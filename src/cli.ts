@@ -5,6 +5,7 @@
 import { Command, CommanderError } from 'commander';
 import { compareCommand } from './cli/compare.ts';
 import { doctorCommand } from './cli/doctor.ts';
+import { faultsCommand } from './cli/faults.ts';
 import { generateCommand } from './cli/generate.ts';
 import { infoCommand } from './cli/info.ts';
 import { kernelCommand } from './cli/kernel.ts';
@@ -35,6 +36,7 @@ const commands = [
   infoCommand(),
   modelsCommand(),
   recipeCommand(),
+  faultsCommand(),
   runCommand(startCells),
   kernelCommand(),
   doctorCommand(),

@@ -19,6 +19,8 @@ struct Params {
 // 1, 2 or 4: src/ops/attention.ts takes no more than there are. Fixed when the pipeline is made, so that loops unroll.
 override rows_each: u32 = 4;
 const MAX_ROWS = 4u;
+// Heads take turns over the KV heads, 0, 1, …, 0, 1, …, where they ought to share one with their neighbours.
+override tiled: bool = false;
 
 struct Tile {
   column: u32,
@@ -50,7 +52,9 @@ fn row_count() -> u32 {
 fn row_at(tile: Tile, r: u32) -> Row {
   let group_heads = p.heads / p.kv_heads;
   let row = min(tile.first_row + r, row_count() - 1u);
-  return Row(tile.kv_head * group_heads + row % group_heads, row / group_heads);
+  let place = row % group_heads;
+  let head = select(tile.kv_head * group_heads + place, place * p.kv_heads + tile.kv_head, tiled);
+  return Row(head, row / group_heads);
 }
 
 fn is_stored(tile: Tile, r: u32) -> bool {

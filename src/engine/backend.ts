@@ -6,6 +6,7 @@ import type { Step } from '../ops/step.ts';
 import type { Watch } from '../platform.ts';
 import type { Statistics } from '../trace/statistics.ts';
 import type { Stop } from './watched.ts';
+import type { WeightSource } from './weight_store.ts';
 
 /** One forward pass over some of a run's tokens; passes are numbered from 0. */
 export interface PassState extends Pass {
@@ -67,6 +68,8 @@ export interface Backend {
   /** The most tokens one pass may have where the largest output has `largestRow` values a token, so that it fits the device. */
   maxPassTokens(largestRow: number): number;
   session(budgetBytes: number): Session;
+  /** A backend with the same memory for a source that has more weights than this one's; what both have is the same. */
+  over(weights: WeightSource): Backend;
   /** Gives the weights' memory back; sessions must be closed first. */
   close(): Promise<void>;
 }

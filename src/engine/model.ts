@@ -8,7 +8,7 @@ import { forward } from '../llama/forward.ts';
 import { NameIndex } from '../llama/names.ts';
 import { checkWeights } from '../llama/weights.ts';
 import type { Pass, Values } from '../ops/op.ts';
-import { sizeOf } from '../ops/shape.ts';
+import { rowsOf, sizeOf } from '../ops/shape.ts';
 import type { Step } from '../ops/step.ts';
 import type { ByteSource, Platform, Watch } from '../platform.ts';
 import { applyChat, type ChatMessage, chatTemplate, encodeChat } from '../tokenizer/chat.ts';
@@ -21,7 +21,8 @@ import { referenceBackend } from './reference.ts';
 import { DEFAULT_BUDGET, observedBy, Run, type RunOptions } from './run.ts';
 import { type OpWeight, runOp } from './run_op.ts';
 import { inputsOfKind, opOf, outputShapes } from './shapes.ts';
-import type { Transform } from './transforms/transform.ts';
+import type { Tokenize, TokenizeOptions, Transform } from './transforms/transform.ts';
+import { partlyWritten } from './unwritten.ts';
 import { mustGoOn, type Watched, watchedBy } from './watched.ts';
 import { deviceContext, webgpuBackend } from './webgpu/backend.ts';
 import { ggufWeights, hostWeight, type WeightSource } from './weight_store.ts';
@@ -29,13 +30,6 @@ import { ggufWeights, hostWeight, type WeightSource } from './weight_store.ts';
 export interface OpenOptions {
   /** Where steps run. `reference` is f64 on the CPU: slow, and needs no GPU. Default 'webgpu'. */
   readonly backend?: 'webgpu' | 'reference';
-}
-
-export interface TokenizeOptions {
-  /** Begin with BOS; by default as the model's metadata says. */
-  readonly bos?: boolean;
-  /** Put the text into the model's chat template as the user's message, ready for the answer. */
-  readonly chat?: boolean;
 }
 
 export interface RunStepOptions extends OpenOptions {
@@ -146,7 +140,15 @@ export class Model {
   }
 
   /** Token ids of a text. */
-  tokenize(text: string, { bos, chat = false }: TokenizeOptions = {}): number[] {
+  tokenize(text: string, options: TokenizeOptions = {}): number[] {
+    const tokenize = this.#parts.transforms.reduce<Tokenize>(
+      (before, transform) => transform.tokenize?.(before, this.tokenizer) ?? before,
+      (plain, how) => this.#tokenize(plain, how),
+    );
+    return tokenize(text, options);
+  }
+
+  #tokenize(text: string, { bos, chat = false }: TokenizeOptions): number[] {
     if (!chat) return this.tokenizer.encode(text, bos === undefined ? {} : { bos });
     const messages: ChatMessage[] = [{ role: 'user', content: text }];
     const prompt = applyChat(this.gguf.metadata, this.name, messages);
@@ -159,8 +161,8 @@ export class Model {
 
   /** Any weight, dequantised to f32, by its GGUF name. */
   async weight(name: string): Promise<Tensor> {
-    const { gguf } = this.#parts;
-    const info = gguf.tensors.get(name);
+    const { gguf, weights } = this.#parts;
+    const info = weights.info(name);
     if (!info) {
       const near = [...gguf.tensors.keys()]
         .filter((known) => known.includes(name.replace(/\.weight$/, '')))
@@ -172,7 +174,8 @@ export class Model {
       );
     }
     const dims = info.shape.length === 2 ? ['row', 'column'] : info.shape.map((_, i) => `axis${i}`);
-    return new Tensor({ name, shape: info.shape, dims, data: await gguf.dequantize(info) });
+    const data = (await hostWeight(weights, name)).rows(0, rowsOf(info.shape));
+    return new Tensor({ name, shape: info.shape, dims, data });
   }
 
   /**
@@ -191,7 +194,7 @@ export class Model {
     for (const [role, weight] of inputsOfKind(op, step, 'weight')) {
       weights[role] = await hostWeight(this.#parts.weights, weight);
     }
-    const tensors = Object.fromEntries(
+    const tensors: Record<string, Values> = Object.fromEntries(
       Object.entries(inputs).map(([role, input]) => [
         role,
         input instanceof Tensor ? input : { shape: [input.length], data: Float64Array.from(input) },
@@ -200,8 +203,16 @@ export class Model {
     const { platform } = this.#parts;
     const where = backend === 'reference' ? backend : deviceContext(await platform.gpu(), platform.kernel);
     const pass = { ...passOf(step, this.steps, tensors), ...(nPast === undefined ? {} : { nPast }) };
-    const { shape, data: computed } = await runOp(op, { tensors, weights, params: step.params, pass }, where);
-    const output = { shape, data: Float32Array.from(computed) };
+    const { cached, unwritten, params } = step;
+    if (cached) {
+      for (const [role] of inputsOfKind(op, step, 'cache')) {
+        const slot = tensors[role];
+        if (slot) tensors[role] = asFound(slot, (position) => cached(position, pass));
+      }
+    }
+    const { shape, data: computed } = await runOp(op, { tensors, weights, params, pass }, where);
+    const whole = Float32Array.from(computed);
+    const output = { shape, data: unwritten ? partlyWritten(unwritten, whole) : whole };
     const data = step.edit ? await step.edit(output, pass) : output.data;
     return new Tensor({ name: step.name, shape, dims: step.dims, data });
   }
@@ -222,12 +233,16 @@ export class Model {
 
   /** The same model with other steps; weights and device memory are shared. */
   with(...transforms: readonly Transform[]): Model {
-    const weightType = (name: string) => this.#parts.weights.info(name)?.type;
-    const steps = transforms.reduce<readonly Step[]>(
-      (list, transform) => transform.apply(list, this.config, this.tokenizer, weightType),
-      this.steps,
-    );
-    return new Model({ ...this.#parts, transforms: [...this.#parts.transforms, ...transforms], steps });
+    const { config, tokenizer } = this;
+    let { steps, weights, backend } = this.#parts;
+    const weightType = (name: string) => weights.info(name)?.type;
+    for (const transform of transforms) {
+      steps = transform.apply(steps, config, tokenizer, weightType);
+      weights = transform.weights?.(weights, config) ?? weights;
+    }
+    if (weights !== this.#parts.weights) backend = backend.over(weights);
+    const all = [...this.#parts.transforms, ...transforms];
+    return new Model({ ...this.#parts, transforms: all, steps, weights, backend });
   }
 
   /** How many tensors a trace of these tokens holds, and how many values of those that `select` picks. */
@@ -333,6 +348,13 @@ function passOf(step: Step, steps: readonly Step[], inputs: Readonly<Record<stri
     }
   }
   return { nTokens, nPast: (nKeys ?? nTokens) - nTokens };
+}
+
+/** A cache slot in which the row of each position is that of the position which `cached` gives. */
+function asFound({ shape, data }: Values, cached: (position: number) => number): Values {
+  const width = sizeOf(shape.slice(1));
+  const from = (i: number) => cached(Math.floor(i / width)) * width + (i % width);
+  return { shape, data: Float64Array.from(data, (_, i) => data[from(i)]!) };
 }
 
 /** sha256 of files that were read for it: a model and those made of it by `with` have one. */

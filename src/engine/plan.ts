@@ -49,6 +49,7 @@ function findFusion(steps: readonly Step[], i: number, to: number, mayVanish: (j
   for (const { pattern, op, join } of fusions) {
     const end = i + pattern.length - 1;
     if (end >= to || !pattern.every((name, j) => steps[i + j]?.op === name)) continue;
+    if (steps.slice(i, end + 1).some(({ cached, unwritten }) => cached || unwritten)) continue;
     if (!pattern.slice(1).every((_, j) => mayVanish(i + j, end))) continue;
     const step = join(steps.slice(i, end + 1));
     if (step) return { op, step, length: pattern.length };

@@ -10,31 +10,41 @@ import { type Statistics, statisticsOf } from '../trace/statistics.ts';
 import type { Backend, ExecuteRequest, Observed, Output, PassState, Session } from './backend.ts';
 import { placeOutputs, type Segment } from './plan.ts';
 import { matrixShape, opOf, outputShapes } from './shapes.ts';
+import { partlyWritten } from './unwritten.ts';
 import { mustGoOn } from './watched.ts';
 import { hostWeight, type WeightSource } from './weight_store.ts';
 
 /** Blocks of weights kept in memory between steps, in bytes. */
 const WEIGHT_CACHE_BYTES = 2 ** 30;
 
-export function referenceBackend(weights: WeightSource): Backend {
-  const cache = new WeightCache(weights);
+export function referenceBackend(weights: WeightSource, cache = new WeightCache(weights)): Backend {
   return {
     name: 'reference',
     adapter: 'f64 in TypeScript',
     plan: () => ({ fused: [] }),
     maxPassTokens: () => 512,
     session: (budget) => new ReferenceSession(weights, cache, budget),
+    over: (others) => referenceBackend(others, cache.over(others)),
     close: async () => {},
   };
 }
 
+/** By name; the least recently used stand first. */
+type CachedWeights = Map<string, { rows: Promise<WeightRows>; bytes: number }>;
+
 /** Least recently used weights go first. */
 class WeightCache {
   readonly #source: WeightSource;
-  readonly #rows = new Map<string, { rows: Promise<WeightRows>; bytes: number }>();
+  readonly #rows: CachedWeights;
 
-  constructor(source: WeightSource) {
+  constructor(source: WeightSource, rows: CachedWeights = new Map()) {
     this.#source = source;
+    this.#rows = rows;
+  }
+
+  /** The same memory, for a source that has more weights. */
+  over(source: WeightSource): WeightCache {
+    return new WeightCache(source, this.#rows);
   }
 
   get(name: string): Promise<WeightRows> {
@@ -71,6 +81,8 @@ interface PassRecord {
   readonly shapes: ReadonlyMap<string, Shape>;
   readonly segments: readonly Segment[];
   readonly values: Map<string, Values>;
+  /** What outputs of each size left in memory; null where no step reads it. */
+  readonly memory: Map<number, Values['data']> | null;
   readonly statistics: Map<string, Statistics>;
 }
 
@@ -125,6 +137,11 @@ class ReferenceSession implements Session {
         if (error instanceof InterruptedError) break;
         throw error;
       }
+      if (step.unwritten) {
+        const data = partlyWritten(step.unwritten, output.data, record.memory?.get(output.data.length));
+        output = { shape: output.shape, data };
+      }
+      record.memory?.set(output.data.length, output.data);
       record.values.set(step.name, output);
       if (observed.statistics(step.name)) {
         record.statistics.set(step.name, statisticsOf(Float32Array.from(output.data)));
@@ -156,7 +173,7 @@ class ReferenceSession implements Session {
           tensors[role] = { shape: [pass.nTokens], data: Float64Array.from(pass.tokens) };
           break;
         case 'cache':
-          tensors[role] = this.#slot(name, pass.nPast + pass.nTokens, step);
+          tensors[role] = this.#slot(name, pass, step);
           break;
         default: {
           const input = values.get(name);
@@ -185,7 +202,8 @@ class ReferenceSession implements Session {
     this.#slots.set(name, slot);
   }
 
-  #slot(name: string, length: number, step: Step): Values {
+  #slot(name: string, pass: PassState, step: Step): Values {
+    const length = pass.nPast + pass.nTokens;
     const { rowShape, rows } = this.#slots.get(name) ?? { rowShape: [], rows: [] };
     if (rows.length < length) {
       throw new StepError(
@@ -195,7 +213,7 @@ class ReferenceSession implements Session {
     }
     const width = sizeOf(rowShape);
     const data = new Float64Array(length * width);
-    for (let t = 0; t < length; t++) data.set(rows[t]!, t * width);
+    for (let t = 0; t < length; t++) data.set(rows[step.cached?.(t, pass) ?? t]!, t * width);
     return { shape: [length, ...rowShape], data };
   }
 
@@ -211,6 +229,7 @@ class ReferenceSession implements Session {
       shapes,
       segments: placeOutputs(steps, shapes),
       values: new Map(),
+      memory: steps.some(({ unwritten }) => unwritten) ? new Map() : null,
       statistics: new Map(),
     };
     this.#passes.set(pass.index, record);

@@ -114,17 +114,22 @@ export class NameIndex {
   resolve(name: string, action = 'find'): string {
     const found = this.#names.get(name);
     if (found) return found;
-    const near = [...this.#names.keys()]
-      .map((known) => ({ known, distance: editDistance(known, name) }))
-      .sort((a, b) => a.distance - b.distance)
-      .slice(0, 3)
-      .map(({ known }) => known);
+    const near = nearest(this.#names.keys(), name);
     throw new StepError(
       `Cannot ${action} ${JSON.stringify(name)}: no step has that name; ` +
         (near.length > 0 ? `nearest are ${near.join(', ')}` : 'this run has no steps'),
       { step: name },
     );
   }
+}
+
+/** The three names that are most like one. */
+export function nearest(known: Iterable<string>, name: string): string[] {
+  return [...known]
+    .map((candidate) => ({ candidate, distance: editDistance(candidate, name) }))
+    .sort((a, b) => a.distance - b.distance)
+    .slice(0, 3)
+    .map(({ candidate }) => candidate);
 }
 
 /** Levenshtein 1966, two rows at a time. */

@@ -1,8 +1,9 @@
 /**
  * What kq and kqv share: sizes read from the shapes of queries or pattern and of the cache, with grouped queries (Ainslie
- * et al. 2023, arXiv:2305.13245): head h reads KV head floor(h / (nHead / nHeadKv)).
+ * et al. 2023, arXiv:2305.13245): head h reads KV head floor(h / (nHead / nHeadKv)). The param grouping may say `tiled`: then it
+ * reads KV head h mod nHeadKv, which is what repeating the whole list of KV heads gives (src/engine/faults/gqa_tiled.ts).
  */
-import type { DeviceTraits, KernelCall, Pass, Shape } from './op.ts';
+import type { DeviceTraits, KernelCall, Params, Pass, Shape } from './op.ts';
 import { cannotRun, shapeText } from './shape.ts';
 import { workgroups } from './workgroups.ts';
 
@@ -15,8 +16,18 @@ export interface AttentionSizes {
 }
 
 /** The KV head that head `h` reads. */
-export function kvHeadOf(h: number, { nHead, nHeadKv }: AttentionSizes): number {
-  return Math.floor(h / (nHead / nHeadKv));
+export function kvHeadOf(h: number, { nHead, nHeadKv }: AttentionSizes, params: Params): number {
+  return isTiled(params) ? h % nHeadKv : Math.floor(h / (nHead / nHeadKv));
+}
+
+function isTiled({ grouping = 'repeated' }: Params): boolean {
+  return grouping === 'tiled';
+}
+
+/** Throws StepError where the param grouping is neither `repeated` nor `tiled`. */
+export function requireGrouping(op: string, { grouping = 'repeated' }: Params): void {
+  if (grouping === 'repeated' || grouping === 'tiled') return;
+  throw cannotRun(op, `its param grouping is ${grouping}; it must be repeated or tiled`);
 }
 
 /** Throws StepError where the heads do not divide, or the cache does not hold the pass's past and its tokens. */
@@ -49,6 +60,7 @@ export function attentionCall(
   columns: number,
   lanes: number,
   sizes: AttentionSizes,
+  params: Params,
   device: DeviceTraits,
 ): Pick<KernelCall, 'kernel' | 'overrides' | 'uniforms' | 'workgroups'> {
   const { nTokens, nHead, nHeadKv, nKeys, headDim } = sizes;
@@ -56,7 +68,7 @@ export function attentionCall(
   const rowsEach = Math.min(MAX_ROWS, 2 ** Math.ceil(Math.log2(rows)));
   return {
     kernel: device.subgroupSize >= 8 ? `${op}/broadcast` : op,
-    overrides: { rows_each: rowsEach },
+    overrides: { rows_each: rowsEach, ...(isTiled(params) ? { tiled: 1 } : {}) },
     uniforms: [nTokens, nHead, nHeadKv, nKeys, headDim],
     workgroups: workgroups(Math.ceil(columns / lanes) * Math.ceil(rows / rowsEach) * nHeadKv, device),
   };

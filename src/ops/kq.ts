@@ -7,7 +7,7 @@
  *
  * Source: Vaswani et al. 2017, arXiv:1706.03762.
  */
-import { type AttentionSizes, attentionCall, kvHeadOf, requireAttentionSizes } from './attention.ts';
+import { type AttentionSizes, attentionCall, kvHeadOf, requireAttentionSizes, requireGrouping } from './attention.ts';
 import type { Op, Shape } from './op.ts';
 import { cannotRun, columnsOf, shapeOf, shapeText } from './shape.ts';
 import { dotTolerance } from './tolerance.ts';
@@ -21,13 +21,14 @@ export const kq: Op = {
   formula: 'y[h,t,j] = Σ q[t,h,d] · k[j,kvHead(h),d]',
   inputs: { q: { kind: 'tensor' }, k: { kind: 'cache' } },
 
-  shape(shapes, _params, pass) {
+  shape(shapes, params, pass) {
+    requireGrouping(name, params);
     const sizes = sizesOf(shapes);
     requireAttentionSizes(name, shapes.k!, sizes, pass);
     return [sizes.nHead, sizes.nTokens, sizes.nKeys];
   },
 
-  async reference({ tensors, pause }) {
+  async reference({ tensors, pause }, params) {
     const [q, k] = [tensors.q!, tensors.k!];
     const sizes = sizesOf({ q: q.shape, k: k.shape });
     const { nTokens, nHead, nHeadKv, nKeys, headDim } = sizes;
@@ -38,7 +39,7 @@ export const kq: Op = {
       for (let t = 0; t < nTokens; t++) {
         const query = (t * nHead + h) * headDim;
         for (let j = 0; j < nKeys; j++) {
-          const key = (j * nHeadKv + kvHeadOf(h, sizes)) * headDim;
+          const key = (j * nHeadKv + kvHeadOf(h, sizes, params)) * headDim;
           let sum = 0;
           for (let d = 0; d < headDim; d++) sum += q.data[query + d]! * k.data[key + d]!;
           y[next++] = sum;
@@ -48,11 +49,11 @@ export const kq: Op = {
     return y;
   },
 
-  dispatch({ shapes, device }) {
+  dispatch({ shapes, params, device }) {
     const sizes = sizesOf(shapes);
     return [
       {
-        ...attentionCall(name, sizes.nKeys, LANES, sizes, device),
+        ...attentionCall(name, sizes.nKeys, LANES, sizes, params, device),
         bindings: [{ role: 'q' }, { role: 'k' }, { role: 'output' }],
       },
     ];

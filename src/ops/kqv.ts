@@ -7,7 +7,7 @@
  *
  * Source: Vaswani et al. 2017, arXiv:1706.03762.
  */
-import { type AttentionSizes, attentionCall, kvHeadOf, requireAttentionSizes } from './attention.ts';
+import { type AttentionSizes, attentionCall, kvHeadOf, requireAttentionSizes, requireGrouping } from './attention.ts';
 import type { Op, Shape } from './op.ts';
 import { cannotRun, columnsOf, shapeOf, shapeText } from './shape.ts';
 import { dotTolerance } from './tolerance.ts';
@@ -21,13 +21,14 @@ export const kqv: Op = {
   formula: 'y[t,h,d] = Σ x[h,t,j] · v[j,kvHead(h),d]',
   inputs: { x: { kind: 'tensor' }, v: { kind: 'cache' } },
 
-  shape(shapes, _params, pass) {
+  shape(shapes, params, pass) {
+    requireGrouping(name, params);
     const sizes = sizesOf(shapes);
     requireAttentionSizes(name, shapes.v!, sizes, pass);
     return [sizes.nTokens, sizes.nHead, sizes.headDim];
   },
 
-  async reference({ tensors, pause }) {
+  async reference({ tensors, pause }, params) {
     const [x, v] = [tensors.x!, tensors.v!];
     const sizes = sizesOf({ x: x.shape, v: v.shape });
     const { nTokens, nHead, nHeadKv, nKeys, headDim } = sizes;
@@ -37,7 +38,7 @@ export const kqv: Op = {
       for (let h = 0; h < nHead; h++) {
         const [row, pattern] = [(t * nHead + h) * headDim, (h * nTokens + t) * nKeys];
         for (let j = 0; j < nKeys; j++) {
-          const value = (j * nHeadKv + kvHeadOf(h, sizes)) * headDim;
+          const value = (j * nHeadKv + kvHeadOf(h, sizes, params)) * headDim;
           for (let d = 0; d < headDim; d++) y[row + d]! += x.data[pattern + j]! * v.data[value + d]!;
         }
       }
@@ -45,11 +46,11 @@ export const kqv: Op = {
     return y;
   },
 
-  dispatch({ shapes, device }) {
+  dispatch({ shapes, params, device }) {
     const sizes = sizesOf(shapes);
     return [
       {
-        ...attentionCall(name, sizes.headDim, LANES, sizes, device),
+        ...attentionCall(name, sizes.headDim, LANES, sizes, params, device),
         bindings: [{ role: 'x' }, { role: 'v' }, { role: 'output' }],
       },
     ];

@@ -9,14 +9,15 @@
  *
  * Params: freqBase; freqScale (1, or 1 / s for linear scaling by s); dimRot, even, dimensions from there on are copied;
  * pairing: `neighbours` pairs (2i, 2i+1) as Llama in GGUF does, `halves` pairs (i, i + dimRot/2) as Hugging Face does;
- * positionOffset, added to every position (0 where absent); angles: `exact`, as above in f64 (so where absent), or
+ * positionOffset, added to every position (0 where absent), and decodeOffset, added in passes that follow another; pastMax, the
+ * most tokens that are taken to stand before a pass (all where absent); angles: `exact`, as above in f64 (so where absent), or
  * `recurrence`, as ggml's CPU has it: all in f32, and from one pair to the next the angle is multiplied by freqBase^(-2 / dimRot).
  * That is off by 6e-8 at position 7, 5e-6 at 511, 5e-5 at 4,095.
  * Source: Su et al. 2021, arXiv:2104.09864; linear scaling: Chen et al. 2023, arXiv:2306.15595; recurrence:
  * ggml_rope_cache_init of ggml's CPU backend.
  */
 import type { Op, Params, Pass } from './op.ts';
-import { cannotRun, columnsOf, numberParam, shapeOf, shapeText, sizeOf } from './shape.ts';
+import { cannotRun, columnsOf, numberParam, optionalNumber, pastOf, shapeOf, shapeText, sizeOf } from './shape.ts';
 import { elementwiseTolerance } from './tolerance.ts';
 import { workgroupsPerElement } from './workgroups.ts';
 
@@ -98,7 +99,9 @@ export const rope: Op = {
 };
 
 function position(t: number, params: Params, { nPast }: Pass): number {
-  return nPast + t + (params.positionOffset === undefined ? 0 : numberParam(name, params, 'positionOffset'));
+  const offset = optionalNumber(name, params, 'positionOffset', 0);
+  const decodeOffset = optionalNumber(name, params, 'decodeOffset', 0);
+  return pastOf(name, params, nPast) + t + offset + (nPast > 0 ? decodeOffset : 0);
 }
 
 /** Radians by pair. */

@@ -82,6 +82,16 @@ export function numberParam(op: string, params: Params, name: string): number {
   return value;
 }
 
+/** The same where it may be absent. */
+export function optionalNumber(op: string, params: Params, name: string, absent: number): number {
+  return params[name] === undefined ? absent : numberParam(op, params, name);
+}
+
+/** How many tokens an op takes to stand before its pass: all of them, but no more than the param pastMax where there is one. */
+export function pastOf(op: string, params: Params, nPast: number): number {
+  return Math.min(nPast, optionalNumber(op, params, 'pastMax', nPast));
+}
+
 /** "Cannot run soft_max: …" */
 export function cannotRun(op: string, reason: string): StepError {
   return new StepError(`Cannot run ${op}: ${reason}`);

@@ -10,6 +10,17 @@ export type Edit = (
   pass: Pass,
 ) => Promise<Float32Array>;
 
+/** What a kernel that stops too early leaves of its output as it was. */
+export interface Unwritten {
+  /** How much of the output that is, of 1, from its end; one element at least. */
+  readonly share: number;
+  /**
+   * Draws the numbers that lie there. Without it that is what the memory held: the output of some earlier step, or zeros where
+   * it was not used before.
+   */
+  readonly seed?: number;
+}
+
 export interface Step {
   /** llama.cpp's tensor name with its layer: `attn_norm-0`. One value, one name. */
   readonly name: string;
@@ -23,6 +34,13 @@ export interface Step {
   readonly dims: readonly string[];
   /** The cache slot that this step's output is appended to, for instance `cache_k-0`. */
   readonly writes?: string;
-  /** Changes the output after the op has computed it. A function, so the one part of a step that is not plain data. */
+  /** Changes the output after the op has computed it. It and `cached` are functions; all else in a step is plain data. */
   readonly edit?: Edit;
+  /**
+   * The position whose row of a cache slot the step finds where it looks for that of `position`; one that is in the cache. A
+   * fault of the cache: what was written stays as it is.
+   */
+  readonly cached?: (position: number, pass: Pass) => number;
+  /** A fault of the buffer pool. */
+  readonly unwritten?: Unwritten;
 }

@@ -53,3 +53,32 @@ test('kq refuses heads that do not divide and a cache of another length', async 
     /the cache is \[2, 5, 4\]; it must hold 1 past and 2 new tokens/,
   );
 });
+
+// As above, but the list of KV heads is repeated as a whole: heads 0 and 3 read the first, 1 and 4 the second, …
+onEveryBackend(
+  'kq with tiled groups lets heads take turns over the KV heads',
+  kq,
+  {
+    tensors: { q: f32([1, 6, 1], [1, 2, 3, 4, 5, 6]), k: f32([1, 3, 1], [1, 10, 100]) },
+    params: { grouping: 'tiled' },
+    pass: { nTokens: 1, nPast: 0 },
+  },
+  ({ data }) => expect([...data]).toEqual([1, 20, 300, 4, 50, 600]),
+);
+
+onEveryBackend('kq with tiled groups agrees with f64 on 7 tokens after 6, 6/2 heads of 37', kq, {
+  tensors: { q: randomTensor(37, [7, 6, 37]), k: randomTensor(6, [13, 2, 37]) },
+  params: { grouping: 'tiled' },
+  pass: { nTokens: 7, nPast: 6 },
+});
+
+test('kq refuses a grouping that it does not know', () =>
+  expectRefusal(
+    kq,
+    {
+      tensors: { q: randomTensor(1, [1, 2, 4]), k: randomTensor(2, [1, 2, 4]) },
+      params: { grouping: 'odd' },
+      pass: { nTokens: 1, nPast: 0 },
+    },
+    /its param grouping is odd; it must be repeated or tiled/,
+  ));

@@ -45,3 +45,15 @@ test('kqv refuses a pattern over another number of keys', () =>
     { tensors: { x: randomTensor(1, [1, 2, 3]), v: randomTensor(2, [2, 1, 4]) }, pass: { nTokens: 2, nPast: 0 } },
     /x is \[1, 2, 3\] and v is \[2, 1, 4\]; x's last axis must be v's first/,
   ));
+
+// Six heads, three KV heads of one dimension with values 1, 10, 100; the list of KV heads is repeated as a whole.
+onEveryBackend(
+  'kqv with tiled groups lets heads take turns over the KV heads',
+  kqv,
+  {
+    tensors: { x: f32([6, 1, 1], [1, 2, 3, 4, 5, 6]), v: f32([1, 3, 1], [1, 10, 100]) },
+    params: { grouping: 'tiled' },
+    pass: { nTokens: 1, nPast: 0 },
+  },
+  isNear([1, 20, 300, 4, 50, 600]),
+);

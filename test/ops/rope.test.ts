@@ -90,6 +90,16 @@ test('rope adds positionOffset to every position', async () => {
   expect(await at(3, { ...eight, positionOffset: 1 })).toEqual(await at(4, eight));
 });
 
+test('rope adds decodeOffset where tokens stand before the pass, and takes no more than pastMax of them to', async () => {
+  const x = randomTensor(5, [2, 1, 8]);
+  const at = (nPast: number, params: Params) =>
+    runOp(rope, { tensors: { x }, params, pass: { nTokens: 2, nPast } }, 'reference');
+  expect(await at(3, { ...eight, decodeOffset: 1 })).toEqual(await at(4, eight));
+  expect(await at(0, { ...eight, decodeOffset: 1 })).toEqual(await at(0, eight));
+  expect(await at(7, { ...eight, pastMax: 4 })).toEqual(await at(4, eight));
+  expect(await at(3, { ...eight, pastMax: 4 })).toEqual(await at(3, eight));
+});
+
 // In f32, from position 5 with freqBase 10000 and dimRot 4: 5, then 5 · 0.01f = 0.05 · (1 + 5e-9…), each to the nearest f32.
 const f = Math.fround;
 const angles = [f(f(0.3) * f(5 / f(1.7))), f(f(0.3) * f(f(5 * f(0.01)) / f(2)))] as const;

@@ -1,4 +1,5 @@
 import { expect, test } from 'vitest';
+import type { Params } from '../../src/ops/op.ts';
 import { softMax } from '../../src/ops/soft_max.ts';
 import { expectRefusal, f32, isNear, onEveryBackend, randomTensor } from './on_every_backend.ts';
 
@@ -83,4 +84,33 @@ test('soft_max refuses a scale that is not positive and scores of another pass',
     { tensors: { x }, params: { scale: 1 }, pass: { nTokens: 1, nPast: 4 } },
     /x is \[1, 1, 2\]; it must be \[head, 1, 5\] in this pass/,
   );
+});
+
+// Equal scores, so a row is 1 over the keys that a token sees.
+const equal = { x: f32([1, 3, 3], [1, 1, 1, 1, 1, 1, 1, 1, 1]) };
+const three = { nTokens: 3, nPast: 0 };
+onEveryBackend(
+  'soft_max without a mask lets every token see every key',
+  softMax,
+  { tensors: equal, params: { scale: 1, mask: 'none' }, pass: three },
+  isNear([1 / 3, 1 / 3, 1 / 3, 1 / 3, 1 / 3, 1 / 3, 1 / 3, 1 / 3, 1 / 3]),
+);
+onEveryBackend(
+  'soft_max one ahead lets a token see the next one too, as far as there is one',
+  softMax,
+  { tensors: equal, params: { scale: 1, ahead: 1 }, pass: three },
+  isNear([1 / 2, 1 / 2, 0, 1 / 3, 1 / 3, 1 / 3, 1 / 3, 1 / 3, 1 / 3]),
+);
+onEveryBackend(
+  'soft_max with pastMax takes no more tokens than that to stand before the pass',
+  softMax,
+  { tensors: { x: f32([1, 1, 4], [1, 1, 1, 1]) }, params: { scale: 1, pastMax: 1 }, pass: { nTokens: 1, nPast: 3 } },
+  isNear([1 / 2, 1 / 2, 0, 0]),
+);
+
+test('soft_max refuses a mask that it does not know and one that leaves a token nothing to see', async () => {
+  const refused = (params: Params, message: RegExp) =>
+    expectRefusal(softMax, { tensors: equal, params: { scale: 1, ...params }, pass: three }, message);
+  await refused({ mask: 'some' }, /its param mask is some; it must be causal or none/);
+  await refused({ ahead: -1 }, /its first token would see 0 keys/);
 });

@@ -9,7 +9,7 @@ import type { Gpu, KernelText } from '../../platform.ts';
 import { type Statistics, statisticsOf } from '../../trace/statistics.ts';
 import type { Backend, ExecuteRequest, Observed, Output, PassState, Session } from '../backend.ts';
 import { planWork } from '../plan.ts';
-import { outputShapes } from '../shapes.ts';
+import { inputsOfKind, outputShapes } from '../shapes.ts';
 import type { WeightSource } from '../weight_store.ts';
 import { Calls, type PreparedWork, residentInputs } from './calls.ts';
 import { deviceTraits } from './device_traits.ts';
@@ -18,6 +18,7 @@ import { KvCache } from './kv_cache.ts';
 import { KernelLinker } from './link.ts';
 import { Outputs, type PassRecord, type Placed } from './outputs.ts';
 import { Pace } from './pace.ts';
+import { PartialOutputs } from './partial_outputs.ts';
 import { DeviceWeights } from './resident.ts';
 import type { WebgpuContext } from './run_op.ts';
 import { DeviceStatistics, type StatisticsReadback } from './statistics.ts';
@@ -25,9 +26,13 @@ import { DeviceStatistics, type StatisticsReadback } from './statistics.ts';
 /** The most tokens a pass may have where memory does not set a lower bound. */
 const MAX_PASS_TOKENS = 512;
 
-export function webgpuBackend(gpu: Gpu, kernels: KernelText, source: WeightSource): Backend {
+export function webgpuBackend(
+  gpu: Gpu,
+  kernels: KernelText,
+  source: WeightSource,
+  weights = new DeviceWeights(gpu, source),
+): Backend {
   const { linker, health } = deviceContext(gpu, kernels);
-  const weights = new DeviceWeights(gpu, source);
   const { vendor, architecture, device, description } = gpu.adapter.info;
   return {
     name: 'webgpu',
@@ -42,6 +47,7 @@ export function webgpuBackend(gpu: Gpu, kernels: KernelText, source: WeightSourc
       return Math.max(1, Math.min(MAX_PASS_TOKENS, Math.floor(floats / largestRow)));
     },
     session: (budget) => new WebgpuSession({ gpu, linker, weights, health, source }, budget),
+    over: (others) => webgpuBackend(gpu, kernels, others, weights.over(others)),
     close: () => weights.destroy(),
   };
 }
@@ -86,6 +92,7 @@ class WebgpuSession implements Session {
   readonly #cache: KvCache;
   readonly #calls: Calls;
   readonly #statistics: DeviceStatistics;
+  readonly #partial: PartialOutputs;
   readonly #pace = new Pace();
 
   constructor(shared: Shared, budget: number) {
@@ -96,6 +103,7 @@ class WebgpuSession implements Session {
     this.#cache = new KvCache(gpu.device);
     this.#calls = new Calls(gpu, linker, weights);
     this.#statistics = new DeviceStatistics(gpu, linker);
+    this.#partial = new PartialOutputs(gpu.device);
   }
 
   execute(request: ExecuteRequest): Promise<number> {
@@ -211,28 +219,47 @@ class WebgpuSession implements Session {
   }
 
   #encode(encoder: GPUCommandEncoder, record: PassRecord, segment: number, prepared: readonly PreparedWork[]): void {
-    const cache = (slot: string) => this.#cache.buffer(slot, record.shapes.get(slot)!);
+    const slot = (name: string) => this.#cache.buffer(name, record.shapes.get(name)!);
     let pass: GPUComputePassEncoder | null = null;
     for (const item of prepared) {
       const { step } = item.work;
       const output = this.#outputs.place(record, segment, step.name);
+      const target = this.#partial.target(step, output);
+      const found = this.#slotsAsFound(record, item);
       const toCopy = this.#calls.toCopy(item);
-      if (toCopy) {
+      if (toCopy || found) {
         pass?.end();
         pass = null;
-        this.#calls.copy(encoder, record, toCopy);
       }
+      if (toCopy) this.#calls.copy(encoder, record, toCopy);
+      const copies = found?.(encoder);
       pass ??= encoder.beginComputePass();
-      this.#calls.encode(pass, record, item, output, cache);
-      if (step.writes) {
+      this.#calls.encode(pass, record, item, target, (name) => copies?.get(name) ?? slot(name));
+      if (step.unwritten) {
         pass.end();
+        pass = null;
+        this.#partial.encode(encoder, step.unwritten, target, output);
+      }
+      if (step.writes) {
+        pass?.end();
         pass = null;
         const { page, region } = output;
         const at = this.#cache.offset(record.pass.nPast, record.shapes.get(step.writes)!);
-        encoder.copyBufferToBuffer(page.buffer, region.offset, cache(step.writes), at, 4 * region.count);
+        encoder.copyBufferToBuffer(page.buffer, region.offset, slot(step.writes), at, 4 * region.count);
       }
     }
     pass?.end();
+  }
+
+  /** Copies of the cache slots that a step reads, by name, where it finds other rows in them than were written; else null. */
+  #slotsAsFound({ pass, shapes }: PassRecord, { work: { op, step } }: PreparedWork) {
+    const { cached } = step;
+    if (!cached) return null;
+    const slots = inputsOfKind(op, step, 'cache').map(([, name]) => name);
+    return (encoder: GPUCommandEncoder) =>
+      new Map(
+        slots.map((name) => [name, this.#cache.copy(encoder, name, shapes.get(name)!, (at) => cached(at, pass))]),
+      );
   }
 
   /** Looks at every named output, page by page. Gives the names in the order in which their statistics will come. */
@@ -323,5 +350,6 @@ class WebgpuSession implements Session {
     this.#cache.destroy();
     this.#calls.destroy();
     this.#statistics.destroy();
+    this.#partial.destroy();
   }
 }

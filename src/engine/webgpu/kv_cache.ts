@@ -7,6 +7,8 @@ import { sizeOf } from '../../ops/shape.ts';
 
 const FIRST_POSITIONS = 64;
 
+const USAGE = () => GPUBufferUsage.STORAGE | GPUBufferUsage.COPY_SRC | GPUBufferUsage.COPY_DST;
+
 interface Slot {
   readonly buffer: GPUBuffer;
   readonly positions: number;
@@ -15,6 +17,9 @@ interface Slot {
 export class KvCache {
   readonly #device: GPUDevice;
   readonly #slots = new Map<string, Slot>();
+  /** Slots as a faulty step finds them, and copies that were too small. */
+  readonly #found = new Map<string, GPUBuffer>();
+  readonly #outgrown: GPUBuffer[] = [];
 
   constructor(device: GPUDevice) {
     this.#device = device;
@@ -27,8 +32,7 @@ export class KvCache {
     if (found && found.positions >= positions) return found.buffer;
     let room = found?.positions ?? FIRST_POSITIONS;
     while (room < positions) room *= 2;
-    const usage = GPUBufferUsage.STORAGE | GPUBufferUsage.COPY_SRC | GPUBufferUsage.COPY_DST;
-    const buffer = this.#device.createBuffer({ label: slot, size: room * rowBytes(shape), usage });
+    const buffer = this.#device.createBuffer({ label: slot, size: room * rowBytes(shape), usage: USAGE() });
     if (found) {
       const encoder = this.#device.createCommandEncoder();
       encoder.copyBufferToBuffer(found.buffer, 0, buffer, 0, found.buffer.size);
@@ -39,6 +43,23 @@ export class KvCache {
     return buffer;
   }
 
+  /** A copy of the slot in which the row of each position is that of the position which `cached` gives. */
+  copy(encoder: GPUCommandEncoder, slot: string, shape: Shape, cached: (position: number) => number): GPUBuffer {
+    const from = this.buffer(slot, shape);
+    const found = this.#found.get(slot);
+    let to = found;
+    if (!to || to.size < from.size) {
+      to = this.#device.createBuffer({ label: `${slot} as found`, size: from.size, usage: USAGE() });
+      if (found) this.#outgrown.push(found);
+      this.#found.set(slot, to);
+    }
+    const bytes = rowBytes(shape);
+    for (let position = 0; position < (shape[0] ?? 0); position++) {
+      encoder.copyBufferToBuffer(from, this.offset(cached(position), shape), to, this.offset(position, shape), bytes);
+    }
+    return to;
+  }
+
   /** Where a position's row starts, in bytes. */
   offset(position: number, shape: Shape): number {
     return position * rowBytes(shape);
@@ -46,7 +67,9 @@ export class KvCache {
 
   destroy(): void {
     for (const { buffer } of this.#slots.values()) buffer.destroy();
+    for (const buffer of [...this.#found.values(), ...this.#outgrown]) buffer.destroy();
     this.#slots.clear();
+    this.#found.clear();
   }
 }
 

@@ -10,24 +10,40 @@ import { type ReadRows, UploadMemory, type UploadOptions, uploadWeight } from '.
 
 export type ResidentWeight = Awaited<ReturnType<typeof uploadWeight>>;
 
+/** What is on the device, shared by all that read it. */
+interface Residents {
+  readonly memory: UploadMemory;
+  /** The upload under way: one at a time, since they share the memory. */
+  last: Promise<unknown>;
+  readonly weights: Map<string, Promise<ResidentWeight>>;
+  /** Those of them that are there. */
+  readonly uploaded: Set<string>;
+}
+
 export class DeviceWeights {
   readonly #gpu: Gpu;
   readonly #source: WeightSource;
-  readonly #memory = new UploadMemory();
-  /** The upload under way: one at a time, since they share the memory. */
-  #last: Promise<unknown> = Promise.resolve();
-  readonly #resident = new Map<string, Promise<ResidentWeight>>();
-  /** Those of them that are there. */
-  readonly #uploaded = new Set<string>();
+  readonly #residents: Residents;
 
-  constructor(gpu: Gpu, source: WeightSource) {
+  constructor(gpu: Gpu, source: WeightSource, residents?: Residents) {
     this.#gpu = gpu;
     this.#source = source;
+    this.#residents = residents ?? {
+      memory: new UploadMemory(),
+      last: Promise.resolve(),
+      weights: new Map(),
+      uploaded: new Set(),
+    };
+  }
+
+  /** The same weights on the device, for a source that has more. */
+  over(source: WeightSource): DeviceWeights {
+    return new DeviceWeights(this.#gpu, source, this.#residents);
   }
 
   /** Uploads those that are not there. Throws InterruptedError where it is stopped; what is there by then stays. */
   async upload(names: Iterable<string>, { stop, onProgress }: Watched): Promise<void> {
-    const missing = [...new Set(names)].filter((name) => !this.#uploaded.has(name));
+    const missing = [...new Set(names)].filter((name) => !this.#residents.uploaded.has(name));
     const sizes = missing.map((name) => bytesOf(this.#source.info(name)!));
     const total = sizes.reduce((sum, bytes) => sum + bytes, 0);
     let before = 0;
@@ -43,7 +59,7 @@ export class DeviceWeights {
   async get(name: string, watched: Pick<UploadOptions, 'stop' | 'onBytes'> = {}): Promise<ResidentWeight> {
     for (;;) {
       try {
-        return await (this.#resident.get(name) ?? this.#begin(name, watched));
+        return await (this.#residents.weights.get(name) ?? this.#begin(name, watched));
       } catch (error) {
         // It was another run's upload that was stopped: this one begins its own.
         if (!(error instanceof InterruptedError) || watched.stop?.aborted) throw error;
@@ -54,13 +70,14 @@ export class DeviceWeights {
   #begin(name: string, watched: Pick<UploadOptions, 'stop' | 'onBytes'>): Promise<ResidentWeight> {
     const info = this.#source.info(name)!;
     const read: ReadRows = (row0, rows, into) => this.#source.readRows(name, row0, rows, into);
-    const options = { storage: deviceTraits(this.#gpu).fastStorage, memory: this.#memory, ...watched };
-    const weight = this.#last.then(() => uploadWeight(this.#gpu, info, read, options));
-    this.#last = weight.catch(() => {});
-    this.#resident.set(name, weight);
+    const { memory, weights, uploaded } = this.#residents;
+    const options = { storage: deviceTraits(this.#gpu).fastStorage, memory, ...watched };
+    const weight = this.#residents.last.then(() => uploadWeight(this.#gpu, info, read, options));
+    this.#residents.last = weight.catch(() => {});
+    weights.set(name, weight);
     weight.then(
-      () => this.#uploaded.add(name),
-      () => this.#resident.delete(name),
+      () => uploaded.add(name),
+      () => weights.delete(name),
     );
     return weight;
   }
@@ -71,8 +88,9 @@ export class DeviceWeights {
   }
 
   async destroy(): Promise<void> {
-    for (const weight of this.#resident.values()) (await weight).destroy();
-    this.#resident.clear();
-    this.#uploaded.clear();
+    const { weights, uploaded } = this.#residents;
+    for (const weight of weights.values()) (await weight).destroy();
+    weights.clear();
+    uploaded.clear();
   }
 }
