@@ -1,5 +1,6 @@
 /** How the error grows along a run: where it begins, where it is made, and where it only goes on. */
 import type { Comparison } from '../compare/comparison.ts';
+import { STANDINGS } from '../compare/report/standing.ts';
 import { placeText } from '../compare/report/tensor_table.ts';
 import {
   decades,
@@ -29,7 +30,10 @@ export async function errorGrowth(comparison: Comparison): Promise<Chart> {
       title: 'How far ours is from the reference, tensor by tensor',
       subtitle: [
         sidesSaid(comparison),
-        'Dashed: how far each may be. An inherited error came in: the op itself is right on the reference’s inputs',
+        'Dashed: how far each may be',
+        ...(points.some(({ standing }) => standing === STANDINGS.inherited)
+          ? ['An inherited error came in: the op itself gives what was recorded']
+          : []),
         ...pointsSaid(comparison, points),
       ],
       description: `Relative RMS error of ${points.length} tensors in order of execution: ${growthSaid(comparison, points, first)}.`,

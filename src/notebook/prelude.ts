@@ -3,7 +3,7 @@ import { connectedDisplay } from './display/connected.ts';
 import type { DisplayHandle, DisplayOptions } from './display/display.ts';
 
 export * from '../node/index.ts';
-export { llamaCpp } from '../oracle/index.ts';
+export { f32Twin, llamaCpp } from '../oracle/index.ts';
 export type { DisplayHandle, DisplayOptions };
 
 /**

@@ -203,7 +203,7 @@ function notComparedSection(comparison: Comparison, most: number): Section {
     const names = tensors.slice(0, most).map((tensor) => tensorLabel(comparison, tensor));
     return `${tensors.length}, ${why}: ${names.join(', ')}${more(tensors.length - names.length)}`;
   });
-  return { label: 'Left out', lines: first(lines, most, 'reasons') };
+  return { label: 'Left out', lines: first(lines, most, 'reason') };
 }
 
 /** The last position, and the one where the two differ most. */
@@ -248,7 +248,7 @@ function spelt({ ours, reference }: Comparison, id: number): string {
 
 /** What the refusal could not go by. */
 function unknownSection({ unknowns }: Comparison, most: number): Section {
-  return { label: 'Unchecked', lines: first(unknowns, most, 'facts') };
+  return { label: 'Unchecked', lines: first(unknowns, most, 'fact') };
 }
 
 function provesSection({ claims }: Comparison, most: number): Section {
@@ -257,7 +257,7 @@ function provesSection({ claims }: Comparison, most: number): Section {
     lines: first(
       claims.map(({ number, supports }) => `${number}: ${supports}`),
       most,
-      'claims',
+      'claim',
     ),
   };
 }
@@ -266,7 +266,7 @@ function blindSection({ blindSpots }: Comparison, most: number): Section {
   const said = blindSpots.map(
     ({ suspect, why, shortest }) => `${suspect}: ${sentence(why)}. The shortest that shows it: ${shortest}`,
   );
-  return { label: 'Not seen', lines: first(said, most, 'suspects') };
+  return { label: 'Not seen', lines: first(said, most, 'suspect') };
 }
 
 function nextSection(comparison: Comparison): Section {
@@ -313,7 +313,7 @@ function sentence(text: string): string {
 /** The first of a list; a last line counts the rest. */
 function first(lines: readonly string[], most: number, what: string): string[] {
   if (lines.length <= most) return [...lines];
-  return [...lines.slice(0, most), `and ${lines.length - most} more ${what}`];
+  return [...lines.slice(0, most), `and ${counted(lines.length - most, `more ${what}`)}`];
 }
 
 function more(count: number): string {

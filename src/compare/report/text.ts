@@ -1,4 +1,4 @@
-/** The report for a terminal: about 40 lines, however large the model is. */
+/** The report for a terminal: little more than 40 lines, however large the model is. */
 import { shownWidth, table, visibleLines } from '../../trace/plain_text.ts';
 import type { Comparison } from '../comparison.ts';
 import { outlineOf, type Section } from './outline.ts';
@@ -11,13 +11,17 @@ export interface TextOptions {
 
 /** Columns of the labels at the left. */
 const INDENT = 12;
-/** What fits in about 40 lines: rows of the table, entries of a list, lines of a cell. */
-const [ROWS, MOST, MOST_CODE] = [8, 4, 8];
+/** Rows of the table, lines of a cell; entries of any other list, of which fewer are shown until all fits. */
+const [ROWS, MOST_CODE, MOST] = [8, 6, 4];
+const MOST_LINES = 43;
 
 export function reportText(comparison: Comparison, { columns = 100 }: TextOptions = {}): string {
-  const { headline, sections } = outlineOf(comparison, { rows: ROWS, most: MOST });
-  const text = sections.map((section) => sectionText(section, Math.max(40, columns) - INDENT));
-  return visibleLines([...wrapped(headline, columns), '', ...text.flat()].join('\n'));
+  for (let most = MOST; ; most--) {
+    const { headline, sections } = outlineOf(comparison, { rows: ROWS - (MOST - most), most });
+    const text = sections.flatMap((section) => sectionText(section, Math.max(40, columns) - INDENT));
+    const lines = [...wrapped(headline, columns), '', ...text];
+    if (most === 1 || lines.length <= MOST_LINES) return visibleLines(lines.join('\n'));
+  }
 }
 
 function sectionText({ label, lines, table: of, code }: Section, width: number): string[] {
