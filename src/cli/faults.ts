@@ -1,7 +1,7 @@
 /** `layerscope faults`: the faults that can be put into the engine, as a list or one of them with its page. */
 import { Command, Option } from 'commander';
 import type { Effect, Page, Probe } from '../engine/faults/index.ts';
-import { shownWidth, table } from '../notebook/display/plain_text.ts';
+import { shownWidth, table } from '../trace/plain_text.ts';
 import { jsonOption, printJson } from './model.ts';
 import { bold, commandLine } from './terminal.ts';
 

@@ -3,7 +3,8 @@
  * rounding alone drifts, layer by layer, and where it changes the likeliest next token: the yardstick beside which a
  * stranger's difference is small or large.
  */
-import type { Model, TokenizeOptions } from '../engine/model.ts';
+import type { Model } from '../engine/model.ts';
+import type { TokenizeOptions } from '../engine/transforms/transform.ts';
 import { f16Accumulation } from '../engine/transforms/f16_accumulation.ts';
 import { f16Storage } from '../engine/transforms/f16_storage.ts';
 import { ggmlArithmetic } from '../engine/transforms/ggml_arithmetic.ts';

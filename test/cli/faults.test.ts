@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest';
 import { faults } from '../../src/engine/faults/index.ts';
-import { shownWidth } from '../../src/notebook/display/plain_text.ts';
+import { shownWidth } from '../../src/trace/plain_text.ts';
 import { layerscope } from './layerscope.ts';
 
 async function printed(...args: string[]): Promise<string> {
