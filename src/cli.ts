@@ -7,6 +7,7 @@ import { doctorCommand } from './cli/doctor.ts';
 import { generateCommand } from './cli/generate.ts';
 import { infoCommand } from './cli/info.ts';
 import { kernelCommand } from './cli/kernel.ts';
+import { mapCommand } from './cli/map.ts';
 import { modelsCommand } from './cli/models.ts';
 import type { StartCells } from './cli/notebook_file.ts';
 import { runCommand } from './cli/run.ts';
@@ -27,6 +28,7 @@ const startCells: StartCells = async (options) => (await import('./notebook/inde
 const commands = [
   startCommand(startCells),
   traceCommand(),
+  mapCommand(),
   generateCommand(),
   tokenizeCommand(),
   infoCommand(),
