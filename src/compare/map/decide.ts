@@ -22,6 +22,8 @@ export type Answers = Readonly<Record<string, string>>;
 
 /** The answer for a tensor that is none of ours. */
 export const NONE = 'none';
+/** The evidence of an answer. */
+export const SAID = 'you said so';
 
 /** Throws UsageError where an answer names no tensor of theirs or ours, or two that cannot be the same. */
 export function decide(evidence: Evidence, answers: Answers = {}): TensorMap {
@@ -118,7 +120,7 @@ class Decision {
       }
       const before = this.#decided.get(ours);
       if (before) throw refuse(`${before.subject.key} is ${ours} already`, 'one of ours for one of theirs');
-      this.#take(subject, fit, ['you said so'], false);
+      this.#take(subject, fit, [SAID], false);
     }
   }
 
@@ -349,7 +351,7 @@ class Decision {
   #result(): TensorMap {
     const unmatched: Unmatched[] = [];
     for (const subject of this.#subjects) {
-      if (this.#answers[subject.key] === NONE) unmatched.push({ theirs: subject.key, why: 'you said so' });
+      if (this.#answers[subject.key] === NONE) unmatched.push({ theirs: subject.key, why: SAID });
     }
     for (const subject of this.#undecided()) {
       const why = this.#whyNone(subject);
