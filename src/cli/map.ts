@@ -1,7 +1,7 @@
 /** `layerscope map`: which tensors of another engine's dump are which of ours, and what is still to be asked. */
 import { createInterface } from 'node:readline/promises';
 import { Command, Option } from 'commander';
-import { type Answers, decide, NONE } from '../compare/map/decide.ts';
+import { type Answers, decide, NONE, SAID } from '../compare/map/decide.ts';
 import { type Evidence, evidenceOf } from '../compare/map/fits.ts';
 import { type Question, type TensorMap, writeMap } from '../compare/map/tensor_map.ts';
 import type { Model } from '../engine/model.ts';
@@ -19,6 +19,7 @@ import {
   openFor,
   type PromptOptions,
   printJson,
+  promptArguments,
   promptOf,
   promptOptions,
 } from './model.ts';
@@ -64,10 +65,10 @@ async function map(path: string, modelPath: string, options: MapOptions): Promis
   if (json) return printJson(found);
   process.stdout.write(`${mapText(found)}\n`);
   if (save !== undefined) process.stdout.write(`\nWrote ${save}: ${found.matches.length} pairs.\n`);
-  else
-    process.stdout.write(
-      `\nTo keep it: ${commandLine('map', shownPath(path), shownPath(modelPath), '--save', 'map.json')}\n`,
-    );
+  else {
+    const call = [shownPath(path), shownPath(modelPath), ...promptArguments(options), ...answerArguments(found)];
+    process.stdout.write(`\nTo keep it: ${commandLine('map', ...call, '--save', 'map.json')}\n`);
+  }
 }
 
 /** The prompt's ids: those given, else those that the dump says it was run over. */
@@ -88,6 +89,15 @@ function answersOf(text: string, before: Answers = {}): Answers {
     throw new UsageError(`Cannot read --answer ${text}: "${pair}" is no answer; write THEIRS=OURS or THEIRS=${NONE}`);
   });
   return { ...before, ...Object.fromEntries(answers) };
+}
+
+/** What a person said, for a command to copy. */
+function answerArguments({ matches, unmatched }: TensorMap): string[] {
+  const pairs = [
+    ...matches.flatMap(({ theirs, ours, certain }) => (certain ? [] : [`${theirs}=${ours}`])),
+    ...unmatched.flatMap(({ theirs, why }) => (why === SAID ? [`${theirs}=${NONE}`] : [])),
+  ];
+  return pairs.length > 0 ? ['--answer', pairs.join()] : [];
 }
 
 /** Asks one question at a time: an answer often settles others. An empty one leaves the question open. */
@@ -125,7 +135,7 @@ function mapText({ matches, questions, repeats, unmatched }: TensorMap): string 
     visible(theirs),
     ours,
     layout,
-    `${certain ? '' : 'your answer; '}${visible(evidence.find((line) => line !== 'you said so') ?? '')}`,
+    `${certain ? '' : 'your answer; '}${visible(evidence.find((line) => line !== SAID) ?? '')}`,
   ]);
   const head = ['theirs', 'ours', 'layout', 'evidence'];
   const parts = [
