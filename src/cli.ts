@@ -9,6 +9,7 @@ import { faultsCommand } from './cli/faults.ts';
 import { generateCommand } from './cli/generate.ts';
 import { infoCommand } from './cli/info.ts';
 import { kernelCommand } from './cli/kernel.ts';
+import { mapCommand } from './cli/map.ts';
 import { modelsCommand } from './cli/models.ts';
 import type { StartCells } from './cli/notebook_file.ts';
 import { recipeCommand } from './cli/recipe.ts';
@@ -31,6 +32,7 @@ const commands = [
   startCommand(startCells),
   traceCommand(),
   compareCommand(),
+  mapCommand(),
   generateCommand(),
   tokenizeCommand(),
   infoCommand(),

@@ -7,8 +7,7 @@ import { LayerscopeError, UsageError } from '../errors.ts';
 import type { Run } from '../index.ts';
 import type { BackendName } from '../node/backend.ts';
 import type { Watch } from '../platform.ts';
-import type { NameMap } from '../trace/dumps/dump.ts';
-import { wholeView } from '../trace/dumps/view.ts';
+import { asTheyAre } from '../trace/dumps/dump.ts';
 import type { Trace } from '../trace/trace.ts';
 import { openFor, type Prompt, type PromptOptions, promptOf } from './model.ts';
 
@@ -160,7 +159,7 @@ async function openFile(path: string, { model, tokens, map }: FileOptions): Prom
       },
     );
   });
-  const dump = await readDump(path, { ...known, names: theirOwn });
+  const dump = await readDump(path, { ...known, names: asTheyAre });
   // A trace of ours has our names already.
   if (dump.manifest.producer === 'layerscope') return dump;
   if (!model || !dump.manifest.tokens) {
@@ -170,10 +169,3 @@ async function openFile(path: string, { model, tokens, map }: FileOptions): Prom
   const shapes = await model.start(dump.manifest.tokens, { select: 'none' }).toEnd();
   return mapped(dump, readMap(text, map), shapes.trace);
 }
-
-/** Every tensor under the name that its producer gave it, as it lies. */
-const theirOwn: NameMap = ({ name, shape, op = 'unknown' }) => ({
-  ...{ name, hook: null, hf: null, layer: null, op, pos0: 0, order: 0, earlier: null, restIsZero: false },
-  dims: (shape ?? []).map((_, axis) => `axis${axis}`),
-  view: shape && wholeView(shape),
-});

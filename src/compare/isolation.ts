@@ -175,23 +175,22 @@ function howOf(step: Step, { recorded, steps }: Reproduction): string {
   return `the inputs of ${recorded.label} to our ${step.op}${more}`;
 }
 
-/** The rounding with which the op reproduces the record; the one that leaves least, where several do. */
+/** The first rounding with which the op reproduces the record. */
 async function roundingOf(
   model: Model,
   step: Step,
   parted: Reproduction,
   roundings: readonly Rounding[],
 ): Promise<Explanation | null> {
-  const found: Explanation[] = [];
   for (const { name, transform } of roundings) {
     const rounded = model.with(transform());
     if (!changes(model, rounded, step)) continue;
     const again = await rerunIfAtHand(rounded, step.name, parted.pass, parted.recorded.trace);
     if (!again) continue;
     const { error, agrees } = judged({ ...parted.pair, ours: again.output.data }, toleranceOf(rounded, step, again));
-    if (agrees) found.push({ name, left: error });
+    if (agrees) return { name, left: error };
   }
-  return found.sort((a, b) => a.left - b.left)[0] ?? null;
+  return null;
 }
 
 /** Whether a step computes something else in the other model, be it by its inputs. */

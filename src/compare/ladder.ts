@@ -4,11 +4,10 @@
  * stranger's difference is small or large.
  */
 import type { Model } from '../engine/model.ts';
-import type { TokenizeOptions } from '../engine/transforms/transform.ts';
 import { f16Accumulation } from '../engine/transforms/f16_accumulation.ts';
 import { f16Storage } from '../engine/transforms/f16_storage.ts';
 import { ggmlArithmetic } from '../engine/transforms/ggml_arithmetic.ts';
-import type { Transform } from '../engine/transforms/transform.ts';
+import type { TokenizeOptions, Transform } from '../engine/transforms/transform.ts';
 import { watchedBy } from '../engine/watched.ts';
 import { DeviceError, InterruptedError, UsageError } from '../errors.ts';
 import type { Watch } from '../platform.ts';

@@ -76,13 +76,23 @@ export function maskedScores(value: string): string {
   return `masked with ${value}`;
 }
 
+/** The name of a layout without what it says of values: how scores are scaled and masked. */
+export function orderOf(layout: string): string {
+  const moves = layout.split(', ').filter((part) => !VALUE_WORDS.test(part) && part !== AS_OURS);
+  return moves.join(', ') || AS_OURS;
+}
+
+/** Layouts that an error names. */
+const LISTED = 5;
+const VALUE_WORDS = /^(scaled by 1\/√(\d+)|masked with .+)$/;
+
 /** Every layout in which an array of shape `theirs` may hold ours, the simplest first; no two place the numbers alike. */
 export function layoutsBetween(theirs: readonly number[], ours: Axes): Layout[] {
   const known = new Set<string>();
   const found = [ours, lastTokenOf(ours)].flatMap((covers, last) => {
     if (!covers) return [];
     return [...combinations(startOf(covers), product(theirs))].flatMap(({ walk, names }) => {
-      const form = formOf(walk, theirs);
+      const form = formOf(walk, theirs, covers.dims);
       if (form === null) return [];
       return [{ walk, covers, last: last === 1, names: [...(last === 1 ? [LAST_TOKEN] : []), ...names, ...form] }];
     });
@@ -101,16 +111,15 @@ export function layoutsBetween(theirs: readonly number[], ours: Axes): Layout[] 
  * shape to the other.
  */
 export function layoutNamed(name: string, theirs: readonly number[], ours: Axes): Layout {
-  const parts = name.split(', ').filter((part) => part !== AS_OURS);
-  const scaled = parts.map((part) => /^scaled by 1\/√(\d+)$/.exec(part)).find((match) => match !== null);
-  const moves = parts.filter((part) => !/^(scaled by 1\/√\d+|masked with .+)$/.test(part));
+  const sizes = name.split(', ').map((part) => VALUE_WORDS.exec(part)?.[2]);
+  const headDim = sizes.find((size) => size !== undefined) ?? 1;
   const layouts = layoutsBetween(theirs, ours);
-  const layout = layouts.find((known) => known.name === (moves.join(', ') || AS_OURS));
-  if (layout) return { ...layout, name, factor: scaled ? Math.sqrt(Number(scaled[1])) : 1 };
-  const some =
-    layouts.length > 0 ? `one of: ${layouts.map((known) => known.name).join('; ')}` : 'another tensor of ours';
+  const layout = layouts.find((known) => known.name === orderOf(name));
+  if (layout) return { ...layout, name, factor: Math.sqrt(Number(headDim)) };
+  const some = layouts.slice(0, LISTED).map((known) => known.name);
+  const wanted = some.length > 0 ? `such as: ${some.join('; ')}` : 'another tensor of ours';
   throw new TraceError(
-    `Cannot bring a tensor [${theirs}] into our shape [${ours.shape}]: found the layout ${JSON.stringify(name)}; wanted ${some}`,
+    `Cannot bring a tensor [${theirs}] into our shape [${ours.shape}]: found the layout ${JSON.stringify(name)}; wanted ${wanted}`,
   );
 }
 
@@ -132,12 +141,16 @@ export function otherLayout(
   limit: number,
 ): Explanation | null {
   const layouts = layoutsBetween(theirs.shape, ours);
-  const [norm, theirNorm] = [normOf(ours.data), normOf(theirs.data)];
+  const theirNorm = normOf(theirs.data);
+  const covered = new Map<boolean, { readonly data: Float32Array; readonly norm: number }>();
   const fits: Explanation[] = [];
   for (const layout of layouts) {
+    const data = covered.get(layout.lastTokenOnly)?.data ?? coveredOf(ours, layout);
+    const { norm } = covered.get(layout.lastTokenOnly) ?? { norm: normOf(data) };
+    covered.set(layout.lastTokenOnly, { data, norm });
     // ‖a‖ and ‖b‖ differ by at most ‖a − b‖, whatever the order.
-    if (layout.isPermutation && !layout.lastTokenOnly && Math.abs(theirNorm - norm) > 1.001 * limit * norm) continue;
-    const left = errorUnder(layout, theirs.data, coveredOf(ours, layout), limit);
+    if (layout.isPermutation && Math.abs(theirNorm - norm) > 1.001 * limit * norm) continue;
+    const left = errorUnder(layout, theirs.data, data, norm, limit);
     if (left === null) continue;
     if (layout.movesNothing && !layout.lastTokenOnly) return null;
     fits.push({ name: layout.name, left });
@@ -150,8 +163,14 @@ export function otherLayout(
 }
 
 /** Relative RMS error over all of theirs, copies too; null as soon as it must exceed the limit. */
-function errorUnder(layout: Layout, theirs: Float32Array, ours: Float32Array, limit: number): number | null {
-  const size = layout.copies * normOf(ours) ** 2;
+function errorUnder(
+  layout: Layout,
+  theirs: Float32Array,
+  ours: Float32Array,
+  norm: number,
+  limit: number,
+): number | null {
+  const size = layout.copies * norm ** 2;
   const most = limit ** 2 * size;
   let error = 0;
   for (let i = 0; i < theirs.length; i++) {
@@ -309,12 +328,14 @@ function* combinations(
 }
 
 /** How theirs writes the sizes of a walk: words for what differs, none where nothing does; null where it is another shape. */
-function formOf({ axes }: Walk, theirs: readonly number[]): readonly string[] | null {
+function formOf({ axes }: Walk, theirs: readonly number[], dims: readonly string[]): readonly string[] | null {
   const sizes = axes.map(({ strides }) => product(strides.map(({ size }) => size)));
   const head = axes.findIndex(({ dim }, i) => dim === 'head' && axes[i + 1]?.dim === 'dim');
   const forms: [string[], number[]][] = [[[], sizes]];
   if (head >= 0) forms.push([['heads flattened'], sizes.toSpliced(head, 2, sizes[head]! * sizes[head + 1]!)]);
-  forms.push([['flat'], [product(sizes)]], [['sizes written innermost first'], sizes.toReversed()]);
+  forms.push([['flat'], [product(sizes)]]);
+  const isInOurOrder = axes.every(({ dim }, i) => dim === dims[i]);
+  if (isInOurOrder) forms.push([['sizes written innermost first'], sizes.toReversed()]);
   const isSame = (a: readonly number[], b: readonly number[]) => a.join() === b.join();
   const withoutOnes = (shape: readonly number[]) => shape.filter((size) => size !== 1);
   const exact = forms.find(([, form]) => isSame(form, theirs));

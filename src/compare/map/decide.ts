@@ -8,6 +8,7 @@
  * correctly from what it may be instead, or where name or place agree.
  */
 import { UsageError } from '../../errors.ts';
+import { orderOf } from '../layouts.ts';
 import { type Dependencies, dependenciesOf } from './dependencies.ts';
 import { candidateOf, scoreOf, sentences } from './evidence_text.ts';
 import type { Evidence, Fit } from './fits.ts';
@@ -21,6 +22,8 @@ export type Answers = Readonly<Record<string, string>>;
 
 /** The answer for a tensor that is none of ours. */
 export const NONE = 'none';
+/** The evidence of an answer. */
+export const SAID = 'you said so';
 
 /** Throws UsageError where an answer names no tensor of theirs or ours, or two that cannot be the same. */
 export function decide(evidence: Evidence, answers: Answers = {}): TensorMap {
@@ -31,8 +34,9 @@ interface Decided {
   readonly subject: Subject;
   readonly fit: Fit;
   readonly layout: string;
-  /** Said before the evidence that every fit has. */
+  /** Said before the evidence that every fit has, and after it. */
   readonly because: readonly string[];
+  readonly agrees: readonly string[];
   readonly certain: boolean;
 }
 
@@ -43,8 +47,9 @@ interface Claim {
   readonly doubts: readonly string[];
 }
 
-/** A later tensor confirms an earlier one where its error is at most this many times as large. */
-const GROWTH = 10;
+/** A later tensor confirms an earlier one where its error is at most this many times as large, or rounding alone. */
+const GROWTH = 3;
+const ROUNDING = 1e-5;
 /** What has other values than ours is not ours where what follows from ours fits as well as this. */
 const HEALTHY = 1e-2;
 /** Cosine from which one candidate stands out, where the next has at most half of it; chance gives 1/√n. */
@@ -115,7 +120,7 @@ class Decision {
       }
       const before = this.#decided.get(ours);
       if (before) throw refuse(`${before.subject.key} is ${ours} already`, 'one of ours for one of theirs');
-      this.#take(subject, fit, ['you said so'], false);
+      this.#take(subject, fit, [SAID], false);
     }
   }
 
@@ -151,17 +156,17 @@ class Decision {
     const meant = this.#meant(subject);
     if (meant?.length === 1 && meant[0] === ours) return [];
     const isOpen = (other: string) => !this.#isProven(other, subject, Math.max(error, ALIKE[by]));
-    const dead = this.#graph.directlyFrom(ours).filter((next) => this.#isFeasible(subject, next) && isOpen(next));
-    if (meant?.includes(ours)) return dead.filter((next) => meant.includes(next));
     // Nothing makes an input equal what is computed from it.
-    const named = (meant ?? []).filter((other) => !this.#graph.needs(ours, other) && isOpen(other));
-    return [...new Set([...named, ...dead])];
+    const named = (meant ?? []).filter((other) => other !== ours && !this.#graph.needs(ours, other) && isOpen(other));
+    if (named.length > 0 && !meant?.includes(ours)) return named;
+    const dead = this.#graph.directlyFrom(ours).filter((next) => this.#isFeasible(subject, next) && isOpen(next));
+    return meant?.includes(ours) ? dead.filter((next) => meant.includes(next)) : dead;
   }
 
   /** Whether their run computed it as ours did, for what follows from it is right, or another tensor of theirs is it. */
   #isProven(ours: string, except: Subject, error: number): boolean {
     return this.#alone.some(({ subject, fit }) => {
-      if (subject === except || fit.error > GROWTH * error) return false;
+      if (subject === except || fit.error > Math.max(GROWTH * error, ROUNDING)) return false;
       if (fit.ours === ours) return this.#meant(subject)?.includes(ours) ?? true;
       return this.#graph.needs(fit.ours, ours);
     });
@@ -225,6 +230,7 @@ class Decision {
         const says = expected?.says ?? `its name means ${stemOf(ours)} and nothing else`;
         const against =
           (before !== undefined && `${before} is ${ours} already`) ||
+          (!expected && this.#namesWereWrong() && 'names of this dump were wrong where values decide') ||
           (rivals.length > 1 && `${listText(rivals.map((rival) => rival.subject.key))} are all called so`) ||
           (!this.#fitsOrder(subject, ours) && 'its place in the dump is another') ||
           (this.#isRefuted(fit, subject) && `its values are not, and what follows from ${ours} is right`) ||
@@ -233,6 +239,13 @@ class Decision {
         else this.#take(subject, { ...fit, layout }, [says], true);
       }
     }
+  }
+
+  /** Whether values have decided against a name: then a name alone is not believed. */
+  #namesWereWrong(): boolean {
+    return [...this.#decided].some(
+      ([ours, { subject, certain }]) => certain && subject.named?.includes(ours) === false,
+    );
   }
 
   /** Whether values say that it is not this one: they differ, and their run went on as ours. */
@@ -244,7 +257,9 @@ class Decision {
   #layoutOf(fit: Fit, learnt: string | null): string | null {
     const { cosine, rival, layout } = fit;
     if (Number.isNaN(cosine) || Number.isNaN(rival)) return learnt ?? layout;
-    if (cosine >= TELLS_LAYOUT && rival <= (2 / 3) * cosine) return layout;
+    const isTold = cosine >= TELLS_LAYOUT && rival <= (2 / 3) * cosine;
+    // The values tell the order; how scores are scaled and masked is better known from the other layers.
+    if (isTold) return learnt !== null && orderOf(learnt) === orderOf(layout) ? learnt : layout;
     const others = [...this.#decided.values()].filter((known) => stemOf(known.fit.ours) === stemOf(fit.ours));
     const layouts = new Set(others.map((known) => known.layout));
     return learnt ?? (layouts.size === 1 ? [...layouts][0]! : null);
@@ -315,9 +330,8 @@ class Decision {
 
   #take(subject: Subject, fit: Fit, because: readonly string[], certain: boolean): void {
     const expected = this.#vocabulary(subject);
-    const isLearnt = expected?.ours === fit.ours && !because.includes(expected.says);
-    const reasons = isLearnt ? [...because, expected.says] : because;
-    this.#decided.set(fit.ours, { subject, fit, layout: fit.layout, because: reasons, certain });
+    const agrees = expected?.ours === fit.ours && !because.includes(expected.says) ? [expected.says] : [];
+    this.#decided.set(fit.ours, { subject, fit, layout: fit.layout, because, agrees, certain });
   }
 
   #ask(subject: Subject, options: readonly Fit[], tellsApart: string): void {
@@ -337,15 +351,19 @@ class Decision {
   #result(): TensorMap {
     const unmatched: Unmatched[] = [];
     for (const subject of this.#subjects) {
-      if (this.#answers[subject.key] === NONE) unmatched.push({ theirs: subject.key, why: 'you said so' });
+      if (this.#answers[subject.key] === NONE) unmatched.push({ theirs: subject.key, why: SAID });
     }
     for (const subject of this.#undecided()) {
       const why = this.#whyNone(subject);
-      if (why) unmatched.push({ theirs: subject.key, why });
+      const twin = why && this.#twinOf(subject);
+      if (twin) {
+        const { subject: of, fit } = twin;
+        this.#repeats.set(subject.key, { theirs: subject.key, of: of.key, ours: fit.ours });
+      } else if (why) unmatched.push({ theirs: subject.key, why });
       else this.#ask(subject, this.#options(subject), `no evidence decides it; ${CURE_NAME}`);
     }
-    const matches = [...this.#decided.values()].map(({ subject, fit, layout, because, certain }): Match => {
-      const evidence = [...because, ...sentences(subject, fit, this.#shapeOf(fit.ours))];
+    const matches = [...this.#decided.values()].map(({ subject, fit, layout, because, agrees, certain }): Match => {
+      const evidence = [...because, ...sentences(subject, fit, this.#shapeOf(fit.ours)), ...agrees];
       return { theirs: subject.key, ours: fit.ours, layout, score: scoreOf(fit), evidence, certain };
     });
     const place = new Map(this.#subjects.map(({ key, position }) => [key, position]));
@@ -357,6 +375,14 @@ class Decision {
       repeats: inOrder(this.#repeats.values()),
       unmatched: inOrder(unmatched),
     };
+  }
+
+  /** One that was decided and has the same numbers in the same places. */
+  #twinOf({ row, name }: Subject): Decided | undefined {
+    if (name.isStranger || !row.hasValues) return undefined;
+    const isTwin = (other: Subject) =>
+      other.row.statistics.hash64 === row.statistics.hash64 && other.row.shape.join() === row.shape.join();
+    return [...this.#decided.values()].find(({ subject }) => isTwin(subject));
   }
 
   #whyNone(subject: Subject): string | null {

@@ -35,14 +35,14 @@ function valuesText(fit: Fit, next: Fit | undefined): string {
       return '';
     case 'statistics':
       if (Number.isNaN(error)) return 'one statistic alone is known, which proves nothing';
-      return `${n} statistics agree to ${error.toExponential(1)} of their size${nextText(next)}`;
+      return `${n} statistics agree to ${errorText(error)} of their size${nextText(next)}`;
     case 'values':
     case 'printed values': {
       const what =
         n < of ? `over ${n.toLocaleString('en')} of ${of.toLocaleString('en')} ${by}` : `over all ${n} values`;
       if (n === 0) return 'none of its values is a finite number';
       if (Number.isNaN(cosine)) return `one side is zero ${what}`;
-      return `relative RMS error ${error.toExponential(1)}, cosine ${cosine.toFixed(4)} ${what}${nextText(next)}`;
+      return `relative RMS error ${errorText(error)}, cosine ${cosine.toFixed(4)} ${what}${nextText(next)}`;
     }
     default:
       return by satisfies never;
@@ -50,5 +50,9 @@ function valuesText(fit: Fit, next: Fit | undefined): string {
 }
 
 function nextText(next: Fit | undefined): string {
-  return next && Number.isFinite(next.error) ? `; next is ${next.ours} at ${next.error.toExponential(1)}` : '';
+  return next && Number.isFinite(next.error) ? `; next is ${next.ours} at ${errorText(next.error)}` : '';
+}
+
+function errorText(error: number): string {
+  return error === 0 ? '0' : error.toExponential(1);
 }

@@ -78,7 +78,7 @@ export async function evidenceOf(dump: Trace, ours: Trace, { onProgress, signal 
   const fits = new Map<Foreign['key'], Fit[]>(theirRows.map(({ key }) => [key, []]));
   const samples = new Map<string, OurSample[]>();
   for (const [i, row] of ourRows.entries()) {
-    say(row.name, i);
+    say(row.name, i + 1);
     if (!row.hasValues) continue;
     const tensor = await ours.tensor(row.name, { pass: row.pass });
     samples.set(row.name, samplesOf(tensor, row.pos0));
@@ -91,9 +91,10 @@ export async function evidenceOf(dump: Trace, ours: Trace, { onProgress, signal 
     }
   }
   for (const [i, { key, row, occurrence }] of theirRows.entries()) {
-    say(key, ourRows.length + i);
+    say(key, ourRows.length + i + 1);
     const data = row.hasValues ? (await valuesOf(dump, row, occurrence)).data : null;
     const own = fits.get(key)!;
+    const look = data && lookAt(data, places);
     const done = new Set(own.map((fit) => fit.ours));
     for (const our of ourRows) {
       const sampled = samples.get(our.name);
@@ -101,12 +102,7 @@ export async function evidenceOf(dump: Trace, ours: Trace, { onProgress, signal 
       if (hasNoShape(row)) own.push(statisticsFit(row, our, AS_OURS));
       else {
         const between = layouts(row.shape, our);
-        if (data && sampled)
-          add(
-            own,
-            our,
-            between.flatMap((layout) => valueFit(layout, data, sampled, places, scaleOf(our, headDim))),
-          );
+        if (look && sampled) add(own, our, valueFits(between, look, sampled, scaleOf(our, headDim)));
         else if (between[0]) own.push(statisticsFit(row, our, between[0].name));
       }
     }
@@ -171,7 +167,7 @@ type Places = WeakMap<Layout, Float64Array>;
 interface OurSample {
   readonly lastTokenOnly: boolean;
   readonly offsets: Float64Array;
-  readonly values: Float64Array;
+  readonly values: Float32Array;
   /** Places whose numbers a causal mask hides; they are in no sample. */
   readonly hidden: readonly number[];
 }
@@ -189,15 +185,32 @@ function samplesOf(tensor: Tensor, pos0: number): OurSample[] {
       if (!isHidden(offset)) offsets.push(offset);
       else if (hidden.length < HIDDEN) hidden.push(offset);
     }
-    const values = Float64Array.from(offsets, (offset) => data[offset]!);
+    const values = Float32Array.from(offsets, (offset) => data[offset]!);
     return [{ lastTokenOnly, offsets: Float64Array.from(offsets), values, hidden }];
   });
 }
 
-/** All places, or some that lie evenly without a period: multiples of the golden ratio (Weyl 1916). */
+/**
+ * All places, or some, so that the first few lie evenly without a period: multiples of the golden ratio (Weyl 1916), of a
+ * whole number without common divisor where all are taken.
+ */
 function* spread(size: number): Generator<number> {
-  if (size <= SAMPLE) for (let i = 0; i < size; i++) yield i;
-  else for (let i = 0; i < SAMPLE; i++) yield Math.floor((((i + 0.5) * 0.6180339887498949) % 1) * size);
+  const step = coprimeNear(GOLDEN * size, size);
+  if (size <= SAMPLE) for (let i = 0; i < size; i++) yield (i * step) % size;
+  else for (let i = 0; i < SAMPLE; i++) yield Math.floor((((i + 0.5) * GOLDEN) % 1) * size);
+}
+
+const GOLDEN = (Math.sqrt(5) - 1) / 2;
+
+function coprimeNear(x: number, size: number): number {
+  let step = Math.max(1, Math.floor(x));
+  while (divisor(step, size) !== 1) step++;
+  return step;
+}
+
+/** The greatest common one (Euclid). */
+function divisor(a: number, b: number): number {
+  return b === 0 ? a : divisor(b, a % b);
 }
 
 /** Whether a causal mask hides a place: the key stands after the token. */
@@ -212,60 +225,107 @@ function hiddenBy({ shape, dims }: Axes, pos0: number): (offset: number) => bool
 /** A fit under one layout. */
 type LayoutFit = Omit<Fit, 'ours' | 'rival'>;
 
-function valueFit(
-  layout: Layout,
-  theirs: Float32Array,
-  samples: readonly OurSample[],
-  places: Places,
-  scale: Scale | null,
-): LayoutFit[] {
-  const sample = samples.find(({ lastTokenOnly }) => lastTokenOnly === layout.lastTokenOnly);
-  if (!sample) return [];
-  const at = places.get(layout) ?? Float64Array.from(sample.offsets, (offset) => layout.theirOffset(offset));
-  places.set(layout, at);
-  const values = Float64Array.from(at, (offset) => theirs[offset]!);
-  const fit = closeness(layout.name, values, sample.values, scale);
-  const of = theirs.length;
-  if (!scale || fit.error > SAME) return [{ ...fit, by: 'values', of }];
-  const mask = maskOf(sample.hidden.map((offset) => theirs[layout.theirOffset(offset)]!));
-  return [{ ...fit, layout: joined(fit.layout, mask), by: 'values', of }];
+/** A tensor of theirs through layouts. */
+interface Look {
+  readonly size: number;
+  /** The numbers at the first `count` of the sampled places; one array for all of ours of a shape. */
+  sampled(layout: Layout, offsets: Float64Array, count: number): Float32Array;
+  at(layout: Layout, offset: number): number;
 }
 
-function printedFit(layout: Layout, { offsets, values }: Sample, ours: Tensor, scale: Scale | null): LayoutFit[] {
+function lookAt(data: Float32Array, places: Places): Look {
+  const seen = new Map<Layout, Float32Array>();
+  return {
+    size: data.length,
+    sampled(layout, offsets, count) {
+      const at = places.get(layout) ?? Float64Array.from(offsets, (offset) => layout.theirOffset(offset));
+      places.set(layout, at);
+      const known = seen.get(layout);
+      if (known && known.length >= count) return known;
+      const values = new Float32Array(count);
+      for (let i = 0; i < count; i++) values[i] = data[at[i]!]!;
+      seen.set(layout, values);
+      return values;
+    },
+    at: (layout, offset) => data[layout.theirOffset(offset)]!,
+  };
+}
+
+/** The layouts that a few places leave, on all of the sample; where those few leave none, what they say. */
+function valueFits(
+  layouts: readonly Layout[],
+  theirs: Look,
+  samples: readonly OurSample[],
+  scale: Scale | null,
+): LayoutFit[] {
+  const fitsOf = (some: readonly Layout[], places: number) =>
+    some.flatMap((layout) => {
+      const sample = samples.find(({ lastTokenOnly }) => lastTokenOnly === layout.lastTokenOnly);
+      if (!sample) return [];
+      const count = Math.min(places, sample.offsets.length);
+      const fit = closeness(layout.name, theirs.sampled(layout, sample.offsets, count), sample.values, count, scale);
+      return [{ layout, sample, fit: { ...fit, by: 'values' as const, of: theirs.size } }];
+    });
+  const first = bestOf(fitsOf(layouts, PREVIEW), ({ fit }) => fit).slice(0, KEPT);
+  if (!(score(first[0]?.fit) >= HOPEFUL)) return first.map(({ fit }) => fit);
+  const full = fitsOf(
+    first.map(({ layout }) => layout),
+    SAMPLE,
+  );
+  return full.map(({ layout, sample, fit }) => {
+    if (!scale || !(fit.error <= SAME)) return fit;
+    const mask = maskOf(sample.hidden.map((offset) => theirs.at(layout, offset)));
+    return { ...fit, layout: joined(fit.layout, mask) };
+  });
+}
+
+/** Places that are looked at first, how many layouts they leave, and the cosine below which none is worth more. */
+const PREVIEW = 256;
+const KEPT = 3;
+const HOPEFUL = 0.3;
+
+function printedFit(layout: Layout, { offsets, values }: Sample, ours: Tensor, scale: Scale | null): LayoutFit {
   const data = coveredOf(ours, layout);
   const pairs = Array.from(offsets, (offset, i) => [values[i]!, layout.ourOffset(offset)] as const);
   const seen = pairs.filter(([, at]) => at >= 0);
-  const theirs = Float64Array.from(seen, ([value]) => value);
+  const theirs = Float32Array.from(seen, ([value]) => value);
   const fit = closeness(
     layout.name,
     theirs,
-    Float64Array.from(seen, ([, at]) => data[at]!),
+    Float32Array.from(seen, ([, at]) => data[at]!),
+    seen.length,
     scale,
   );
-  return [{ ...fit, by: 'printed values', of: ours.size }];
+  return { ...fit, by: 'printed values', of: ours.size };
 }
 
-/** Error and cosine over pairs of numbers; those where one is not finite are left out. */
+/** Error and cosine over the first `count` pairs; those where one is not finite are left out. */
 function closeness(
   layout: string,
-  theirs: Float64Array,
-  ours: Float64Array,
+  theirs: Float32Array,
+  ours: Float32Array,
+  count: number,
   scale: Scale | null,
 ): Pick<LayoutFit, 'layout' | 'error' | 'cosine' | 'n'> {
   const factor = scale?.factor ?? 1;
   let [aa, bb, ab, n, plain, scaled] = [0, 0, 0, 0, 0, 0];
-  for (let i = 0; i < ours.length; i++) {
-    const [a, b] = [theirs[i]!, ours[i]!];
-    if (!Number.isFinite(a) || !Number.isFinite(b)) continue;
+  for (let i = 0; i < count; i++) {
+    const a = theirs[i]!;
+    const b = ours[i]!;
+    const difference = a - b;
+    // Not finite where one of the two is not.
+    if (difference - difference !== 0) continue;
     aa += a * a;
     bb += b * b;
     ab += a * b;
-    plain += (a - b) ** 2;
-    scaled += (factor * a - b) ** 2;
+    plain += difference * difference;
+    scaled += (factor * a - b) * (factor * a - b);
     n++;
   }
   const cosine = ab / Math.sqrt(aa * bb);
-  const isScaled = scaled < plain && scaled <= SAME ** 2 * bb;
+  const isSame = Math.min(plain, scaled) <= SAME ** 2 * bb;
+  // Where a bug has changed the scores, their size alone tells.
+  const isScaled = isSame ? scaled < plain : aa * factor < bb;
   const name = isScaled && scale ? joined(layout, scaledScores(scale.headDim)) : layout;
   const error = n === 0 ? Number.NaN : Math.sqrt((isScaled ? scaled : plain) / bb);
   return { layout: name, error: Number.isNaN(error) && n > 0 ? 0 : error, cosine, n };
@@ -291,15 +351,20 @@ const LEAST_MASK = -1e4;
 
 /** Adds the fit of the best of several layouts. */
 function add(fits: Fit[], { name }: TraceRow, layouts: readonly LayoutFit[]): void {
-  const sorted = layouts.toSorted((a, b) => score(b) - score(a));
-  const [best, second] = sorted;
+  const [best, second] = bestOf(layouts, (fit) => fit);
   if (best) fits.push({ ...best, ours: name, rival: second?.cosine ?? Number.NaN });
 }
 
+/** The best first. Masked cells are not finite: a layout that lays them upon scores compares the few that are left. */
+function bestOf<T>(list: readonly T[], fitOf: (item: T) => LayoutFit): T[] {
+  const most = Math.max(...list.map((item) => fitOf(item).n));
+  return list.filter((item) => fitOf(item).n >= most / 2).sort((a, b) => score(fitOf(b)) - score(fitOf(a)));
+}
+
 /** Layouts by error where the numbers are the same, else by cosine: a bug may have scaled them. */
-function score({ error, cosine }: LayoutFit): number {
-  if (error <= SAME) return 2 - error;
-  return Number.isNaN(cosine) ? -2 : cosine;
+function score(fit: LayoutFit | undefined): number {
+  if (!fit || (Number.isNaN(fit.cosine) && !(fit.error <= SAME))) return -2;
+  return fit.error <= SAME ? 2 - fit.error : fit.cosine;
 }
 
 /** By what is known of both without their numbers. A single statistic proves nothing and gives no error. */

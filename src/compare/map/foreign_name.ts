@@ -53,14 +53,17 @@ function foreignName(words: readonly string[]): ForeignName {
   };
 }
 
-/** The longest phrase of the table in these words; of equals the last, which says more in a path. */
-function understood(words: readonly string[]): {
+/** Words of the synonyms' table in a name, from word `at` on. */
+interface Phrase {
   readonly stems: readonly string[] | null;
   readonly at: number;
   readonly length: number;
   readonly phrase: string;
-} {
-  let best: { stems: readonly string[]; at: number; length: number; phrase: string } | null = null;
+}
+
+/** The longest phrase of the table in these words. */
+function understood(words: readonly string[]): Phrase {
+  let best: Phrase | null = null;
   const said = words.filter((word) => !fillerWords.has(word) && !isNumber(word));
   for (const { stems, phrases } of synonyms) {
     for (const text of phrases) {
@@ -69,13 +72,25 @@ function understood(words: readonly string[]): {
       if (text.startsWith('=') && !isAlone(words, phrase, said)) continue;
       const at = lastIndexOf(words, wanted);
       if (at < 0) continue;
-      const isBetter = !best || wanted.length > best.length || (wanted.length === best.length && at > best.at);
+      const isBetter =
+        !best ||
+        wanted.length > best.length ||
+        (wanted.length === best.length && saysMore(at, /\d/.test(phrase), best));
       if (isBetter) best = { stems, at, length: wanted.length, phrase };
     }
   }
   if (!best) return { stems: null, at: 0, length: 0, phrase: '' };
   const isTurned = words.some((word) => rotationWords.has(word)) && !words.some((word) => beforeWords.has(word));
-  return { ...best, stems: isTurned ? [...new Set(best.stems.map(turned))] : best.stems };
+  return { ...best, stems: isTurned && best.stems ? [...new Set(best.stems.map(turned))] : best.stems };
+}
+
+/**
+ * Of two phrases of one length: in `ffn.w1` the later. Where they overlap, as in `attn_norm_1`, the one without a number, for
+ * that is a layer's.
+ */
+function saysMore(at: number, hasNumber: boolean, other: Phrase): boolean {
+  const isOverlapping = Math.abs(at - other.at) < other.length;
+  return isOverlapping && hasNumber !== /\d/.test(other.phrase) ? !hasNumber : at > other.at;
 }
 
 /** `norm` of a whole model has no layer and no other word; `output` may be a filler elsewhere. */

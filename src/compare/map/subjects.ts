@@ -54,16 +54,14 @@ function sameOf(fits: readonly Fit[]): readonly Fit[] {
 
 /** Turns what a name says into our names. Layers count from 0 or 1; where the dump does not tell, both are meant. */
 function meanings(names: readonly ForeignName[], nLayer: number): (name: ForeignName) => string[] | null {
+  // States between layers are one more than layers.
+  const isBetween = (stem: string) => stem === 'hidden_states' || stem === 'l_in';
   const numbers = names.flatMap(({ number, stems }) =>
-    number === null || stems?.includes('hidden_states') ? [] : [number],
+    number === null || !stems || stems.some(isBetween) ? [] : [number],
   );
   const bases = numbers.includes(0) ? [0] : numbers.includes(nLayer) ? [1] : [0, 1];
   const layers = Array.from({ length: nLayer }, (_, i) => i);
-  const inputOf = (layer: number) => (layer === 0 ? 'embd' : `l_out-${layer - 1}`);
-  const ofLayer = (stem: string, layer: number): string[] => {
-    if (stem === 'l_in') return [inputOf(layer)];
-    return [`${stem}-${layer}`];
-  };
+  const inputOf = (layer: number) => (layer <= 0 ? 'embd' : `l_out-${layer - 1}`);
   const ofStem = (stem: string, number: number | null): string[] => {
     if (['embd', 'result_norm', 'result_output'].includes(stem)) return [stem];
     if (stem === 'hidden_states') {
@@ -71,8 +69,10 @@ function meanings(names: readonly ForeignName[], nLayer: number): (name: Foreign
       const last = number === nLayer ? ['result_norm'] : [];
       return [inputOf(number), ...bases.map((base) => `l_out-${number - base}`), ...last];
     }
+    // Some count the inputs of layers otherwise than the rest.
+    if (stem === 'l_in') return number === null ? layers.map(inputOf) : [inputOf(number), inputOf(number - 1)];
     const meant = number === null ? layers : bases.map((base) => number - base);
-    return meant.filter((layer) => layer >= 0 && layer < nLayer).flatMap((layer) => ofLayer(stem, layer));
+    return meant.filter((layer) => layer >= 0 && layer < nLayer).map((layer) => `${stem}-${layer}`);
   };
   return ({ stems, number }) => stems && [...new Set(stems.flatMap((stem) => ofStem(stem, number)))];
 }

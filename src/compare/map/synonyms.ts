@@ -85,10 +85,10 @@ const table: readonly (readonly [stems: string, phrases: string])[] = [
     'ffn_out',
     'ffn out, down proj, w 2, ffn down, mlp down, mlp out, mlp output, ffn output, hook mlp out, feed forward out, ffn 出力',
   ],
-  ['ffn_out', 'mlp, ffn, feed forward, feedforward'],
+  ['ffn_norm ffn_out', 'mlp, ffn, feed forward, feedforward'],
   [
     'l_out',
-    'l out, layer out, layer output, block out, block output, resid post, hook resid post, out resid, resid 2, residual 2, 層出力, レイヤー出力',
+    'l out, layer out, layer output, block out, block output, resid post, hook resid post, out resid, resid 2, residual 2, 層出力, 層の出力, レイヤー出力',
   ],
   ['l_in', 'resid pre, hook resid pre, layer in, layer input, block in, block input, l inp, 層入力'],
   ['hidden_states', 'hidden states, hidden state, hidden, hiddens, 隠れ状態'],
