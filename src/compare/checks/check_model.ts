@@ -23,6 +23,9 @@ export interface CheckModelOptions extends Watch {
 
 const BUDGET = 256e6;
 
+/** A run's pages hold more than its values: they are padded, and those of a decode step are padded each. */
+const ROOM = 4;
+
 /**
  * Runs all checks. Throws UsageError where the tokens are none of the model's, InterruptedError where it is stopped.
  */
@@ -30,33 +33,17 @@ export async function checkModel(model: Model, options: CheckModelOptions = {}):
   const { tokens = shortPrompt(model), budget = BUDGET, signal, onProgress } = options;
   model.checkTokens(tokens);
   const chosen = sampledLayers(model, tokens, budget);
-  const watched = watchedBy(model.platform, { signal, onProgress });
-  const runsChecks = checks.filter((check): check is RunsCheck => check.kind === 'runs');
-  const experiments = new Map(runsChecks.map((check) => [check, check.other(tokens, model.config)]));
-  const bench = new Bench(model, chosen, budget, watched, [{ tokens }, ...experiments.values()]);
-  const results = new Map<string, CheckResult>();
+  const others = new Map(runsChecks.map((check) => [check, check.other(tokens, model.config)]));
+  const bench = new Bench(model, chosen, budget, { signal, onProgress }, [{ tokens }, ...others.values()]);
+  const results: CheckResult[] = [];
   const base = await bench.run({ tokens });
   try {
-    // The run in several passes is looked at by itself too: it holds a prefill and decode steps.
-    let steps = base;
-    for (const [check, experiment] of [...experiments].sort(
-      ([a], [b]) => Number(b === prefillDecode) - Number(a === prefillDecode),
-    )) {
-      const other = typeof experiment === 'string' ? experiment : await bench.tryRun(experiment);
+    for (const [check, experiment] of others) {
+      const other = await bench.tryRun(experiment);
       try {
-        results.set(
-          check.name,
-          typeof other === 'string' ? couldNot(check, other) : await compared(check, base, other, bench),
-        );
-        if (check !== prefillDecode) continue;
-        if (typeof other !== 'string') steps = other;
-        for (const each of checks) {
-          if (each.kind !== 'trace') continue;
-          const findings = new Findings();
-          await each.look(bench.subject(steps), findings);
-          results.set(each.name, resultOf(each, findings));
-          bench.checked(each.name);
-        }
+        results.push(typeof other === 'string' ? couldNot(check, other) : await compared(check, base, other, bench));
+        // The run in several passes is looked at by itself too: it holds a prefill and decode steps.
+        if (check === prefillDecode) results.push(...(await looked(typeof other === 'string' ? base : other, bench)));
       } finally {
         if (typeof other !== 'string') other.close();
       }
@@ -64,15 +51,30 @@ export async function checkModel(model: Model, options: CheckModelOptions = {}):
   } finally {
     base.close();
   }
-  const inOrder = checks.map(({ name }) => results.get(name) as CheckResult);
+  const inOrder = checks.flatMap(({ name }) => results.filter((result) => result.name === name));
   return reportOf(`${model.name} on ${model.backend.name}`, tokens, chosen.says, inOrder);
 }
+
+const runsChecks = checks.filter((check): check is RunsCheck => check.kind === 'runs');
 
 async function compared(check: RunsCheck, base: Run, other: Run, bench: Bench): Promise<CheckResult> {
   const findings = new Findings();
   await check.look(bench.subject(base), bench.subject(other), findings);
   bench.checked(check.name);
   return resultOf(check, findings);
+}
+
+/** What the checks of one trace say. */
+async function looked(run: Run, bench: Bench): Promise<CheckResult[]> {
+  const results: CheckResult[] = [];
+  for (const check of checks) {
+    if (check.kind !== 'trace') continue;
+    const findings = new Findings();
+    await check.look(bench.subject(run), findings);
+    results.push(resultOf(check, findings));
+    bench.checked(check.name);
+  }
+  return results;
 }
 
 /** Eight tokens: BOS where the model begins with it, then some, of which two come twice. */
@@ -93,7 +95,7 @@ function sampledLayers(model: Model, tokens: readonly number[], budget: number):
   const { nLayer } = model.config;
   const all = Array.from({ length: nLayer }, (_, layer) => layer);
   const bytes = (select: string | readonly string[]) => 4 * model.traceSize(tokens, select).values;
-  if (bytes('all') <= budget) return { layers: all, select: 'all', says: null };
+  if (bytes('all') <= budget || nLayer <= 2) return { layers: all, select: 'all', says: null };
   let count = nLayer;
   let chosen: Sampled;
   do {
@@ -107,17 +109,20 @@ function sampledLayers(model: Model, tokens: readonly number[], budget: number):
           layer === null || layers.includes(layer) || (layers.includes(layer + 1) && name === `l_out-${layer}`),
       )
       .map(({ name }) => name);
-    const says = `Looked at ${layersText(layers)} of ${nLayer}: values of all would take ${Math.ceil(bytes('all') / 1e6)} MB, more than ${Math.floor(budget / 1e6)}`;
+    const says = `Looked at ${layersText(layers)} of ${nLayer}: values of all would take ${megabytes(bytes('all'))} MB, more than ${megabytes(budget)}`;
     chosen = { layers, select: names, says };
-  } while (count > 1 && bytes(chosen.select) > budget);
+  } while (count > 2 && bytes(chosen.select) > budget);
   return chosen;
 }
+
+const megabytes = (bytes: number): string => `${Number((bytes / 1e6).toPrecision(3))}`;
 
 /** Makes the runs, and tells how far all of it is. */
 class Bench {
   readonly #model: Model;
   readonly #chosen: Sampled;
   readonly #budget: number;
+  readonly #watch: Watch;
   readonly #watched: Watched;
   readonly #total: number;
   #done = 0;
@@ -126,32 +131,30 @@ class Bench {
     model: Model,
     chosen: Sampled,
     budget: number,
-    watched: Watched,
+    { signal, onProgress }: Watch,
     experiments: readonly (Experiment | string)[],
   ) {
     this.#model = model;
     this.#chosen = chosen;
     this.#budget = budget;
-    this.#watched = watched;
-    const passes = experiments.reduce(
-      (sum, each) => sum + (typeof each === 'string' ? 0 : (each.passes?.length ?? 1)),
-      0,
-    );
-    this.#total = passes * model.steps.length + checks.length;
+    this.#watched = watchedBy(model.platform, { signal, onProgress });
+    const passes = experiments.map((each) => (typeof each === 'string' ? 0 : (each.passes?.length ?? 1)));
+    this.#total = passes.reduce((sum, count) => sum + count) * model.steps.length + checks.length;
+    this.#watch = { signal, ...(this.#watched.onProgress ? { onProgress: (progress) => this.#tell(progress) } : {}) };
   }
 
-  /** A finished run; close it. Layerless values and those of the sampled layers are kept, whatever that takes. */
+  /** A finished run; close it. What was chosen is kept, whatever that takes. */
   async run({ tokens, passes = [tokens.length], transforms = [] }: Experiment): Promise<Run> {
-    const model = transforms.length > 0 ? this.#model.with(...transforms) : this.#model;
+    const model = this.#model.with(...transforms);
     const { select } = this.#chosen;
-    const run = model.start(tokens.slice(0, passes[0]), { select, budget: 2 * this.#budget + 64e6 });
+    const run = model.start(tokens.slice(0, passes[0]), { select, budget: ROOM * this.#budget });
     try {
       let at = 0;
       for (const count of passes) {
         if (at > 0) await run.append(tokens.slice(at, at + count));
         at += count;
-        await run.toEnd(this.#watch());
-        this.#done += model.steps.length;
+        await run.toEnd(this.#watch);
+        this.#done += this.#model.steps.length;
       }
       return run;
     } catch (error) {
@@ -160,8 +163,9 @@ class Bench {
     }
   }
 
-  /** As `run`; a sentence where the model has no step for what the experiment changes. */
-  async tryRun(experiment: Experiment): Promise<Run | string> {
+  /** As `run`; a sentence where there is no such run: the check's own, or that of a transform that finds nothing to change. */
+  async tryRun(experiment: Experiment | string): Promise<Run | string> {
+    if (typeof experiment === 'string') return experiment;
     try {
       this.#model.with(...(experiment.transforms ?? []));
     } catch (error) {
@@ -177,26 +181,22 @@ class Bench {
 
   checked(item: string): void {
     this.#done++;
-    this.#report({ item, task: 'checking', unit: 'steps' });
+    this.#report(item, this.#done);
   }
 
-  /** Of one pass. Work of other kinds, such as weights that are uploaded, is shown as it is. */
-  #watch(): Watch {
-    const { stop, onProgress } = this.#watched;
-    return {
-      ...(stop ? { signal: stop as AbortSignal } : {}),
-      onProgress: (progress) => {
-        if (progress.task !== 'running') onProgress?.(progress);
-        else
-          this.#report(
-            { item: progress.item, task: 'checking', unit: 'steps' },
-            Math.min(progress.done, this.#model.steps.length),
-          );
-      },
-    };
+  /** Steps count towards the whole; work of other kinds, such as weights that are uploaded, is shown as it is. */
+  #tell(progress: Progress): void {
+    if (progress.task !== 'running') this.#watched.onProgress?.(progress);
+    else this.#report(progress.item, this.#done + Math.min(progress.done, this.#model.steps.length));
   }
 
-  #report(progress: Pick<Progress, 'task' | 'item' | 'unit'>, more = 0): void {
-    this.#watched.onProgress?.({ ...progress, done: Math.min(this.#total, this.#done + more), total: this.#total });
+  #report(item: string, done: number): void {
+    this.#watched.onProgress?.({
+      task: 'checking',
+      item,
+      done: Math.min(this.#total, done),
+      total: this.#total,
+      unit: 'steps',
+    });
   }
 }

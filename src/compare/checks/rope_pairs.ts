@@ -2,7 +2,7 @@
  * rope-pairs: RoPE turns neighbouring dimensions (2i, 2i + 1) of a head against each other, and turning keeps a pair's
  * length. What lies beyond the turned dimensions is left as it was.
  */
-import { columnsOf, rowsOf } from '../../ops/shape.ts';
+import { columnsOf } from '../../ops/shape.ts';
 import type { TraceCheck } from './check.ts';
 import type { Findings } from './findings.ts';
 import type { Subject, TensorSet } from './subject.ts';
@@ -23,27 +23,23 @@ export const ropePairs: TraceCheck = {
     let [turned, halvesKept] = [false, true];
     await eachRotation(subject, findings, ({ tensors: { x, y }, at }) => {
       const where = at('y');
-      const perToken = rowsOf(where.shape) / (where.shape[0] as number);
-      const from = where.pos0 === 0 ? perToken : 0;
       const dim = columnsOf(where.shape);
       const dimRot = subject.model?.config.ropeDim ?? dim;
-      if (from * dim === y.size) return;
+      const from = where.pos0 === 0 ? y.size / (where.shape[0] as number) : 0;
+      if (from === y.size) return;
       turned = true;
-      const [before, after] = [Float64Array.from(x.data), Float64Array.from(y.data)];
-      for (let row = from; row < rowsOf(where.shape); row++) {
-        for (let i = 0; i < dimRot / 2; i++) {
-          const [a, b] = [row * dim + 2 * i, row * dim + 2 * i + 1];
-          const [c, d] = [row * dim + i, row * dim + i + dimRot / 2];
-          halvesKept &&=
-            Math.abs(lengthOf(y.data, c, d) - lengthOf(x.data, c, d)) <= limit * (lengthOf(x.data, c, d) + limit);
-          before[a] = before[b] = lengthOf(x.data, a, b);
-          after[a] = after[b] = lengthOf(y.data, a, b);
-        }
-      }
-      const skipped = from * dim;
-      const allowed = (i: number) =>
-        i < skipped ? Number.POSITIVE_INFINITY : limit * (Math.abs(before[i] as number) + limit);
+      const lengthsOf = (data: Float32Array, pairing: 'neighbours' | 'halves') =>
+        pairLengths(data, dim, dimRot, pairing);
+      const within = (length: number) => limit * (length + limit);
+      const [before, after] = [lengthsOf(x.data, 'neighbours'), lengthsOf(y.data, 'neighbours')];
+      const allowed = (i: number) => (i < from ? Number.POSITIVE_INFINITY : within(Math.abs(before[i] as number)));
       findings.elements(where, after, before, allowed);
+      if (after.every((length, i) => Math.abs(length - (before[i] as number)) <= allowed(i))) return;
+      const [halvesBefore, halvesAfter] = [lengthsOf(x.data, 'halves'), lengthsOf(y.data, 'halves')];
+      halvesKept &&= halvesAfter.every((length, i) => {
+        const wanted = halvesBefore[i] as number;
+        return Math.abs(length - wanted) <= within(Math.abs(wanted));
+      });
     });
     if (!turned) findings.lacks('Qcur_rope-i', null, 'all its tokens stand at position 0, where RoPE turns nothing');
     if (turned && findings.failing > 0 && halvesKept) {
@@ -54,8 +50,17 @@ export const ropePairs: TraceCheck = {
   },
 };
 
-function lengthOf(data: Float32Array, a: number, b: number): number {
-  return Math.hypot(data[a] as number, data[b] as number);
+/** For each element the length of the pair that it is of; for one that is not turned, itself. */
+function pairLengths(data: Float32Array, dim: number, dimRot: number, pairing: 'neighbours' | 'halves'): Float64Array {
+  const lengths = Float64Array.from(data);
+  const [step, distance] = pairing === 'neighbours' ? [2, 1] : [1, dimRot / 2];
+  for (let row = 0; row < data.length; row += dim) {
+    for (let i = 0; i < dimRot / 2; i++) {
+      const [a, b] = [row + step * i, row + step * i + distance];
+      lengths[a] = lengths[b] = Math.hypot(data[a] as number, data[b] as number);
+    }
+  }
+  return lengths;
 }
 
 /** Calls `visit` with queries and keys before and after RoPE, of every layer and pass. */
