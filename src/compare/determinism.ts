@@ -42,7 +42,7 @@ export interface Unstable {
   /** By run, where nothing but sums are told. */
   readonly sums: readonly number[] | null;
   /** What usually makes an op like this one differ, and what to look at first. */
-  readonly usualCauses: string;
+  readonly usualCauses: readonly string[];
 }
 
 export interface Stability {
@@ -235,27 +235,30 @@ function spreadOf(values: readonly Tensor[], row: TraceRow | undefined): Spread 
 }
 
 const STALE =
-  'memory that is used again without being cleared and not written in full, such as a buffer pool hands out: fill it with a ' +
+  'Memory that is used again without being cleared and not written in full, such as a buffer pool hands out: fill it with a ' +
   'NaN before the op and look what is left of it, rather than zeroing it, which hides the op that writes too little';
 const ORDER =
-  'sums whose order changes from run to run: atomic adds, split-K, a reduction over a varying number of threads';
+  'If the difference is near rounding, sums whose order changes from run to run: atomic adds, split-K, a reduction over a varying number of threads';
 const SYNC =
-  'an op that starts before the one whose output it reads has ended: a missing barrier or wait between queues';
+  'An op that starts before the one whose output it reads has ended: a missing barrier or wait between queues';
+
+const CACHE = 'The KV cache or the positions: keys beyond the text that are read, or read before they are written';
+const TOKENS = 'Token ids that are overwritten while they are read';
 
 /** By op of ours: what makes it differ from run to run, the most usual first. */
-function usualCausesOf(op: string): string {
+function usualCausesOf(op: string): string[] {
   switch (op) {
     case 'get_rows':
-      return `The same token ids should give the same rows: ${STALE}; or token ids that are overwritten while they are read`;
+      return [TOKENS, STALE];
     case 'mul_mat':
     case 'rms_norm':
     case 'kqv':
-      return `If the difference is near rounding, ${ORDER}. If it is larger, ${STALE}; or ${SYNC}`;
+      return [ORDER, STALE, SYNC];
     case 'kq':
     case 'soft_max':
     case 'rope':
-      return `The KV cache or the positions are first suspects: keys beyond the text that are read, or read before they are written. Else ${STALE}; or ${SYNC}`;
-    default:
-      return `Nothing is summed here, so it is not rounding: ${STALE}; or ${SYNC}`;
+      return [CACHE, STALE, SYNC];
+    default: // Nothing is summed, so it is not rounding.
+      return [STALE, SYNC];
   }
 }

@@ -36,7 +36,7 @@ test.each(backends)(
     expect(first?.spread?.largest).toBeGreaterThan(0.001);
     expect(first?.spread?.largest).toBeLessThan(0.1);
     expect(first?.spread?.values).toHaveLength(4);
-    expect(first?.usualCauses).toContain('split-K');
+    expect(first?.usualCauses[0]).toContain('split-K');
     // It and all that comes after it.
     expect(unstable).toBe(model.steps.length - model.steps.findIndex(({ name }) => name === 'ffn_out-1'));
   },
@@ -83,7 +83,7 @@ test('sums alone name a tensor too, and what tells nothing is not counted as the
     }));
   const { first } = await firstUnstable([sums(['sum'], 0), sums(['sum'], 0), sums(['sum'], 22893)]);
   expect(first).toMatchObject({ name: 'ffn_silu-1', sums: [0, 0, 22893], hashes: [null, null, null], spread: null });
-  expect(first?.usualCauses).toContain('not rounding');
+  expect(first?.usualCauses.join()).not.toContain('rounding');
   const untold = await firstUnstable([sums(['mean'], 0), sums(['mean'], 1)]);
   expect(untold).toMatchObject({
     isStable: true,

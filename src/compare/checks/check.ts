@@ -67,6 +67,8 @@ export interface Sighting extends Place {
   readonly pass: number;
   readonly found: number;
   readonly wanted: number;
+  /** How `found` should stand to `wanted`. */
+  readonly relation: 'equal' | 'at least';
   /** How far off it is, over what is allowed; Infinity where it is not a number. */
   readonly excess: number;
   /** What `found` is where it is no element: `sum of the row`. */
@@ -95,7 +97,7 @@ export interface CheckResult extends CheckWords {
   /** In the first tensor that fails, in order of execution; where none does, the number nearest to failing. */
   readonly worst: Sighting | null;
   readonly leftOut: readonly LeftOut[];
-  /** What to dump, or to give, for the check to look at what it could not; null where it looked at everything. */
+  /** What to dump, or to give, for the check to look at what it could not; null where that is nothing, or would not help. */
   readonly dump: string | null;
 }
 

@@ -27,9 +27,8 @@ export function checkText(
 ): string {
   const of = (wanted: CheckResult['outcome']) => results.filter((result) => result.outcome === wanted);
   const counts = (Object.keys(LABELS) as CheckResult['outcome'][])
-    .map((each) => ({ count: of(each).length, label: each === 'could not' ? 'not possible' : each }))
-    .filter(({ count }) => count > 0)
-    .map(({ count, label }) => `${count} ${label}`);
+    .filter((each) => of(each).length > 0)
+    .map((each) => `${of(each).length} ${LABELS[each].toLowerCase()}`);
   const head = [
     `${subject}: ${outcome === 'could not' ? 'nothing could be checked' : outcome} (${counts.join(', ')})`,
     ...(tokens ? [`Tokens ${tokens.join(' ')}`] : []),

@@ -7,7 +7,7 @@ import type { Trace } from '../../trace/trace.ts';
 import type { Check, CheckReport, CheckResult, RunsCheck } from './check.ts';
 import { Findings } from './findings.ts';
 import { checks } from './index.ts';
-import { couldNot, reportOf, resultOf } from './result.ts';
+import { couldNot, otherDump, reportOf, resultOf } from './result.ts';
 import { Subject } from './subject.ts';
 
 export interface CheckTraceOptions extends Watch {
@@ -53,7 +53,7 @@ async function lookAtTraces(check: Check, [base, ...others]: readonly Subject[])
     return resultOf(check, findings);
   }
   const other = others.find(({ trace }) => check.isOther?.((base as Subject).trace, trace));
-  if (!other) return couldNot(check, whyNoOther(check, others.length));
+  if (!other) return { ...couldNot(check, whyNoOther(check, others.length)), dump: otherDump(check) };
   await check.look(base as Subject, other, findings);
   return resultOf(check, findings);
 }

@@ -39,6 +39,7 @@ export class Findings {
   readonly #leftOut = new Map<string, { tensor: string; why: string; layers: Set<number> }>();
   #tolerance: Tolerance | null = null;
   #note: string | null = null;
+  #needsModel = false;
 
   /** Each element against what it should be; `allowed(i)` is how far they may be apart. */
   elements(where: Where, found: ArrayLike<number>, wanted: ArrayLike<number>, allowed: (i: number) => number): void {
@@ -66,7 +67,8 @@ export class Findings {
     where: Where,
     { place, found, least, what }: { place: Place; found: number; least: number; what: string },
   ): void {
-    this.#see(where, { place, found, wanted: least, excess: least / found, isBeyond: !(found >= least), what });
+    const isBeyond = !(found >= least);
+    this.#see(where, { place, found, wanted: least, relation: 'at least', excess: least / found, isBeyond, what });
   }
 
   /** A tensor against what it should be within a relative RMS error, by `judge`: the whole, each token, head and element. */
@@ -87,7 +89,13 @@ export class Findings {
     this.#see(where, {
       excess: Math.max(worst?.excess ?? 0, relativeRmsError / tolerance.limit),
       isBeyond: status === 'beyond',
-      ...{ place, found: found.data[offset] as number, wanted: wanted.data[offset] as number, what: null },
+      ...{
+        place,
+        found: found.data[offset] as number,
+        wanted: wanted.data[offset] as number,
+        what: null,
+        relation: 'equal',
+      },
     });
   }
 
@@ -103,6 +111,17 @@ export class Findings {
     const found = this.#leftOut.get(key) ?? { tensor: stem, why, layers: new Set<number>() };
     if (layer !== null) found.layers.add(layer);
     this.#leftOut.set(key, found);
+  }
+
+  /** As `lacks`, of everything that needs the model, which was not given. */
+  lacksModel(tensor: string, why: string): void {
+    this.#needsModel = true;
+    this.lacks(tensor, null, why);
+  }
+
+  /** Whether the model would let it look at more. */
+  get needsModel(): boolean {
+    return this.#needsModel;
   }
 
   /** What else a reader should know of it. */
@@ -150,7 +169,7 @@ export class Findings {
     { place, found, wanted, allowed, what = null }: Omit<Held, 'what'> & { what?: string | null },
   ): void {
     const excess = excessOf(found, wanted, allowed);
-    this.#see(where, { place, found, wanted, excess, isBeyond: excess > 1, what });
+    this.#see(where, { place, found, wanted, relation: 'equal', excess, isBeyond: excess > 1, what });
   }
 
   #see(

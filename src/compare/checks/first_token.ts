@@ -51,7 +51,7 @@ export const firstToken: TraceCheck = {
       const out = await subject.values(`attn_out-${layer}`, first.index);
       if (!out) findings.lacks(`attn_out-${layer}`, layer, 'its values are not there');
       else if (!subject.model)
-        findings.lacks(`attn_out-${layer}`, layer, 'the model whose output matrix it goes through was not given');
+        findings.lacksModel('attn_out-i', 'the model whose output matrix it goes through was not given');
       else if (out.shape[0] === first.nTokens) {
         const x = new Tensor({ name: names.z, shape: [1, nHead, headDim], dims: z.dims, data: wanted });
         const through = await throughOutputMatrix(subject.model, layer, x);

@@ -18,7 +18,7 @@ export const norms: TraceCheck = {
 
   async look(subject, findings) {
     const { model, arithmetic, layers, nLayer } = subject;
-    if (!model) return findings.lacks('attn_norm-i', null, 'the model whose norm weights it needs was not given');
+    if (!model) return findings.lacksModel('attn_norm-i', 'the model whose norm weights it needs was not given');
     const { limit, source } = arithmetic.elementwise;
     findings.within({ limit: 4 * limit, source: `of the row's RMS; a mean of squares, and ${source}` });
     const all = [

@@ -17,7 +17,7 @@ export const ropeAngles: TraceCheck = {
 
   async look(subject, findings) {
     const { model, arithmetic } = subject;
-    if (!model) return findings.lacks('Qcur_rope-i', null, 'the model whose metadata tells the angles was not given');
+    if (!model) return findings.lacksModel('Qcur_rope-i', 'the model whose metadata tells the angles was not given');
     const { limit, source } = arithmetic.elementwise;
     findings.within({
       limit,

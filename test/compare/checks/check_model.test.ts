@@ -122,7 +122,7 @@ test('a prompt of one token says which checks it leaves out, and why', async () 
     'causality',
     'position-shift',
   ]);
-  expect(could.every(({ says, dump }) => says !== '' && dump !== null)).toBe(true);
+  expect(could.every(({ says }) => says !== '')).toBe(true);
 });
 
 test('where values take more than the budget, layers are sampled, and the report says which', async () => {

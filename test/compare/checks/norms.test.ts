@@ -35,5 +35,5 @@ test('without the model it cannot, and asks for it', async () => {
   const { outcome, says, dump } = resultOf(await checkTrace(trace), 'norms');
   expect(outcome).toBe('could not');
   expect(says).toContain('the model whose norm weights it needs was not given');
-  expect(dump).toContain('and the model, for its weights');
+  expect(dump).toContain('and give the model, for its weights');
 });

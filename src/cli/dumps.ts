@@ -1,0 +1,22 @@
+/** Dumps that are named on the command line. */
+import { open } from 'node:fs/promises';
+import type { Trace } from '../trace/trace.ts';
+
+/** Whether there is a file or a folder of that name which is no GGUF. */
+export async function isDump(path: string): Promise<boolean> {
+  const file = await open(path).catch(() => null);
+  if (!file) return false;
+  try {
+    if ((await file.stat()).isDirectory()) return true;
+    const { buffer, bytesRead } = await file.read(Buffer.alloc(4), 0, 4, 0);
+    return buffer.subarray(0, bytesRead).toString('latin1') !== 'GGUF';
+  } finally {
+    await file.close();
+  }
+}
+
+/** Opens dumps; values are read when asked for. */
+export async function openDumps(paths: readonly string[]): Promise<Trace[]> {
+  const { readArrow } = await import('../node/index.ts');
+  return Promise.all(paths.map((path) => readArrow(path)));
+}
