@@ -94,7 +94,7 @@ function storedAs(unit: number): string {
 }
 
 /** Names in a manifest's list of transforms, whoever wrote it. */
-export function transformNames(transforms: unknown): string[] {
+function transformNames(transforms: unknown): string[] {
   if (!Array.isArray(transforms)) return [];
   return transforms.flatMap((each: { name?: unknown } | null) => (typeof each?.name === 'string' ? [each.name] : []));
 }

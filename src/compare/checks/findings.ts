@@ -24,7 +24,14 @@ export interface Held {
   readonly wanted: number;
   /** How far the two may be apart. */
   readonly allowed: number;
-  readonly what?: string;
+  /** What `found` is where it is no element. */
+  readonly what?: string | null;
+}
+
+/** A sighting, but for the tensor it is in. */
+interface Look extends Omit<Sighting, keyof Place | 'tensor' | 'layer' | 'pass'> {
+  readonly place: Place;
+  readonly isBeyond: boolean;
 }
 
 /** Of one tensor. */
@@ -73,30 +80,16 @@ export class Findings {
 
   /** A tensor against what it should be within a relative RMS error, by `judge`: the whole, each token, head and element. */
   tensor(where: Where, found: Tensor, wanted: Tensor, tolerance: Tolerance): void {
-    const pair = {
-      ours: found.data,
-      reference: wanted.data,
-      shape: where.shape,
-      dims: where.dims,
-      pos0: where.pos0,
-      offsets: null,
-    };
+    const { shape, dims, pos0 } = where;
+    const pair = { ours: found.data, reference: wanted.data, shape, dims, pos0, offsets: null };
     const measured = measure(pair);
     const { status, worst } = judge(pair, measured, tolerance);
     const { relativeRmsError, maxAt } = measured.measure;
     const place = worst ?? maxAt ?? placeAt(where, 0);
-    const offset = place.index.reduce((at, index, axis) => at * (where.shape[axis] as number) + index, 0);
-    this.#see(where, {
-      excess: Math.max(worst?.excess ?? 0, relativeRmsError / tolerance.limit),
-      isBeyond: status === 'beyond',
-      ...{
-        place,
-        found: found.data[offset] as number,
-        wanted: wanted.data[offset] as number,
-        what: null,
-        relation: 'equal',
-      },
-    });
+    const offset = place.index.reduce((at, index, axis) => at * (shape[axis] as number) + index, 0);
+    const numbers = { found: found.data[offset] as number, wanted: wanted.data[offset] as number };
+    const excess = Math.max(worst?.excess ?? 0, relativeRmsError / tolerance.limit);
+    this.#see(where, { place, ...numbers, relation: 'equal', excess, isBeyond: status === 'beyond', what: null });
   }
 
   /** What all of it was held against. */
@@ -148,13 +141,11 @@ export class Findings {
   /** Of the first tensor that fails; where none does, of the one nearest to it. */
   get worst(): Sighting | null {
     const seen = [...this.#seen.values()];
-    const first = seen.find(({ isBeyond }) => isBeyond);
-    return (
-      (
-        first ??
-        seen.reduce<Seen | null>((most, each) => (most && most.worst.excess >= each.worst.excess ? most : each), null)
-      )?.worst ?? null
+    const nearest = seen.reduce<Seen | null>(
+      (most, each) => (most && most.worst.excess >= each.worst.excess ? most : each),
+      null,
     );
+    return (seen.find(({ isBeyond }) => isBeyond) ?? nearest)?.worst ?? null;
   }
 
   get leftOut(): LeftOut[] {
@@ -164,22 +155,12 @@ export class Findings {
     }));
   }
 
-  #add(
-    where: Where,
-    { place, found, wanted, allowed, what = null }: Omit<Held, 'what'> & { what?: string | null },
-  ): void {
+  #add(where: Where, { place, found, wanted, allowed, what = null }: Held): void {
     const excess = excessOf(found, wanted, allowed);
     this.#see(where, { place, found, wanted, relation: 'equal', excess, isBeyond: excess > 1, what });
   }
 
-  #see(
-    { name, layer, pass }: Where,
-    {
-      place: { index, token, head },
-      isBeyond,
-      ...rest
-    }: Omit<Sighting, keyof Place | 'tensor' | 'layer' | 'pass'> & { place: Place; isBeyond: boolean },
-  ): void {
+  #see({ name, layer, pass }: Where, { place: { index, token, head }, isBeyond, ...rest }: Look): void {
     const worst: Sighting = { tensor: name, layer, pass, index, token, head, ...rest };
     const key = `${pass} ${name}`;
     const seen = this.#seen.get(key);
@@ -190,7 +171,7 @@ export class Findings {
 }
 
 function excessOf(found: number, wanted: number, allowed: number): number {
-  if (Object.is(found, wanted) || found === wanted) return 0;
+  if (Object.is(found, wanted) || found === wanted || allowed === Number.POSITIVE_INFINITY) return 0;
   const excess = Math.abs(found - wanted) / allowed;
   return Number.isNaN(excess) ? Number.POSITIVE_INFINITY : excess;
 }

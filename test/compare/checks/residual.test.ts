@@ -27,5 +27,5 @@ test('layers of which something is missing are left out and named', async () => 
   const result = resultOf(await checkTrace(changed(trace, {}, /^attn_out-[02]$/)), 'residual');
   expect(result).toMatchObject({ outcome: 'passed', looked: 4 });
   expect(result.leftOut).toEqual([{ tensor: 'attn_out-i', layers: [0, 2], why: 'the trace does not hold it' }]);
-  expect(result.dump).toBe('values of embd, attn_out-i, for every token');
+  expect(result.dump).toBe('values of attn_out-i, for every token');
 });
