@@ -3,6 +3,7 @@
  * 130 Ctrl-C; what went wrong is one line on stderr.
  */
 import { Command, CommanderError } from 'commander';
+import { checkCommand } from './cli/check.ts';
 import { compareCommand } from './cli/compare.ts';
 import { doctorCommand } from './cli/doctor.ts';
 import { faultsCommand } from './cli/faults.ts';
@@ -15,6 +16,7 @@ import type { StartCells } from './cli/notebook_file.ts';
 import { recipeCommand } from './cli/recipe.ts';
 import { runCommand } from './cli/run.ts';
 import { exitOnSignals } from './cli/signals.ts';
+import { stableCommand } from './cli/stable.ts';
 import { startCommand } from './cli/start.ts';
 import { tokenizeCommand } from './cli/tokenize.ts';
 import { traceCommand } from './cli/trace.ts';
@@ -39,6 +41,8 @@ const commands = [
   modelsCommand(),
   recipeCommand(),
   faultsCommand(),
+  checkCommand(),
+  stableCommand(),
   runCommand(startCells),
   kernelCommand(),
   doctorCommand(),

@@ -2,6 +2,15 @@
 
 export * as charts from './charts/index.ts';
 export { allowedKinds, differenceKinds } from './compare/alignment.ts';
+export type {
+  Check,
+  CheckReport,
+  CheckResult,
+} from './compare/checks/check.ts';
+export { checkModel } from './compare/checks/check_model.ts';
+export { checkText } from './compare/checks/check_text.ts';
+export { checkTrace } from './compare/checks/check_trace.ts';
+export { checks } from './compare/checks/index.ts';
 export { type Comparable, type CompareOptions, compare } from './compare/compare.ts';
 export type {
   Comparison,
@@ -14,9 +23,16 @@ export type {
   Tolerance,
   Verdict,
 } from './compare/comparison.ts';
+export { determinism, firstUnstable, type Stability } from './compare/determinism.ts';
 export { type LadderOptions, type PrecisionLadder, precisionLadder, type RungName } from './compare/ladder.ts';
+export { mapped } from './compare/map/mapped.ts';
+export { proposeMap } from './compare/map/propose.ts';
+export { readMap, type TensorMap, writeMap } from './compare/map/tensor_map.ts';
 export { type RerunOptions, rerun } from './compare/rerun.ts';
+export { stabilityText, staleText } from './compare/stability_text.ts';
+export { findStale, type Stale } from './compare/stale.ts';
 export { defaultRules, type ToleranceRule, toleranceFor } from './compare/tolerances.ts';
+export { fault, faultNamed, faults, type Page, pageOf } from './engine/faults/index.ts';
 export { Model, type OpenOptions, openModelFrom, type StartOptions } from './engine/model.ts';
 export type { GenerateOptions, Run, RunOptions, Sampled } from './engine/run.ts';
 export { type OpCase, runOp } from './engine/run_op.ts';

@@ -67,9 +67,13 @@ export interface Backend {
   plan(steps: readonly Step[], observed: Observed): Readonly<Record<string, unknown>>;
   /** The most tokens one pass may have where the largest output has `largestRow` values a token, so that it fits the device. */
   maxPassTokens(largestRow: number): number;
-  session(budgetBytes: number): Session;
   /** A backend with the same memory for a source that has more weights than this one's; what both have is the same. */
   over(weights: WeightSource): Backend;
+  /**
+   * `fill` are words, repeated, that lie in an output's memory, padding included, before its step runs, and in what is unused
+   * of the cache. A backend that makes new memory for every value has no use for them.
+   */
+  session(budgetBytes: number, fill?: Uint32Array): Session;
   /** Gives the weights' memory back; sessions must be closed first. */
   close(): Promise<void>;
 }

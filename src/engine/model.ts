@@ -270,7 +270,7 @@ export class Model {
     this.checkTokens(tokens);
     const { budget = DEFAULT_BUDGET } = options;
     if (!(budget >= 0)) throw new UsageError(`Cannot keep values within a budget ${budget}: it is a number of bytes`);
-    const session = this.backend.session(budget);
+    const session = this.backend.session(budget, options.fill);
     const prompt = typeof input === 'string' ? input : options.prompt;
     return new Run(this, tokens, session, { ...options, prompt, date: this.platform.now() });
   }

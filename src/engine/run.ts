@@ -23,6 +23,11 @@ export interface RunOptions extends Watch {
   /** Bytes of values to keep; beyond it the oldest go. Default 256 MB. */
   readonly budget?: number;
   /**
+   * Words, repeated, that lie in an output's memory before its step runs, in place of what was there: whoever reads what
+   * nobody wrote reads these (`findStale`). Slow. `reference` uses no memory twice and pays no heed to it.
+   */
+  readonly fill?: Uint32Array;
+  /**
    * Takes rows as they are computed, with the values of what `select` chose; memory then stays flat. A row is sent once, so
    * such a run cannot go back to before one.
    */

@@ -13,6 +13,7 @@ import { inputsOfKind, outputShapes } from '../shapes.ts';
 import type { WeightSource } from '../weight_store.ts';
 import { Calls, type PreparedWork, residentInputs } from './calls.ts';
 import { deviceTraits } from './device_traits.ts';
+import { Fill } from './fill.ts';
 import { DeviceHealth } from './health.ts';
 import { KvCache } from './kv_cache.ts';
 import { KernelLinker } from './link.ts';
@@ -46,8 +47,8 @@ export function webgpuBackend(
       const floats = gpu.device.limits.maxStorageBufferBindingSize / 4;
       return Math.max(1, Math.min(MAX_PASS_TOKENS, Math.floor(floats / largestRow)));
     },
-    session: (budget) => new WebgpuSession({ gpu, linker, weights, health, source }, budget),
     over: (others) => webgpuBackend(gpu, kernels, others, weights.over(others)),
+    session: (budget, fill) => new WebgpuSession({ gpu, linker, weights, health, source }, budget, fill),
     close: () => weights.destroy(),
   };
 }
@@ -93,15 +94,17 @@ class WebgpuSession implements Session {
   readonly #calls: Calls;
   readonly #statistics: DeviceStatistics;
   readonly #partial: PartialOutputs;
+  readonly #fill: Fill | null;
   readonly #pace = new Pace();
 
-  constructor(shared: Shared, budget: number) {
+  constructor(shared: Shared, budget: number, fill: Uint32Array | undefined) {
     const { gpu, linker, weights } = shared;
     this.#shared = shared;
     this.#device = gpu.device;
     this.#outputs = new Outputs(gpu.device, budget);
-    this.#cache = new KvCache(gpu.device);
-    this.#calls = new Calls(gpu, linker, weights);
+    this.#fill = fill ? new Fill(gpu.device, fill) : null;
+    this.#cache = new KvCache(gpu.device, this.#fill);
+    this.#calls = new Calls(gpu, linker, weights, this.#fill);
     this.#statistics = new DeviceStatistics(gpu, linker);
     this.#partial = new PartialOutputs(gpu.device);
   }
@@ -226,6 +229,11 @@ class WebgpuSession implements Session {
       const output = this.#outputs.place(record, segment, step.name);
       const target = this.#partial.target(step, output);
       const found = this.#slotsAsFound(record, item);
+      if (this.#fill) {
+        pass?.end();
+        pass = null;
+        this.#fill.buffer(encoder, output.page.buffer, output.region.offset, output.region.bytes);
+      }
       const toCopy = this.#calls.toCopy(item);
       if (toCopy || found) {
         pass?.end();
@@ -351,5 +359,6 @@ class WebgpuSession implements Session {
     this.#calls.destroy();
     this.#statistics.destroy();
     this.#partial.destroy();
+    this.#fill?.destroy();
   }
 }

@@ -11,6 +11,7 @@ import type { Work } from '../plan.ts';
 import { inputsOfKind } from '../shapes.ts';
 import type { Bound, BoundPiece } from './bound.ts';
 import { deviceTraits } from './device_traits.ts';
+import type { Fill } from './fill.ts';
 import { type KernelLinker, uniformBytes } from './link.ts';
 import type { PassRecord, Placed } from './outputs.ts';
 import type { DeviceWeights, ResidentWeight } from './resident.ts';
@@ -29,6 +30,7 @@ export class Calls {
   readonly #gpu: Gpu;
   readonly #linker: KernelLinker;
   readonly #weights: DeviceWeights;
+  readonly #fill: Fill | null;
   readonly #tables = new Map<string, { buffer: GPUBuffer; pass: PassState }>();
   readonly #ids = new WeakMap<object, number>();
   #nextId = 0;
@@ -40,10 +42,12 @@ export class Calls {
   #copied: string | null = null;
   #slots = 0;
 
-  constructor(gpu: Gpu, linker: KernelLinker, weights: DeviceWeights) {
+  /** `fill` is what a texture holds beyond the tensor that is copied to it; the tensor before unless given. */
+  constructor(gpu: Gpu, linker: KernelLinker, weights: DeviceWeights, fill: Fill | null) {
     this.#gpu = gpu;
     this.#linker = linker;
     this.#weights = weights;
+    this.#fill = fill;
   }
 
   /** Puts weights, tokens and tables on the device and compiles what is not compiled yet. */
@@ -81,6 +85,7 @@ export class Calls {
   }
 
   copy(encoder: GPUCommandEncoder, record: PassRecord, name: string): void {
+    this.#fill?.texture(encoder, this.#copy!.texture);
     copyTexels(encoder, valuesOf(record, name), this.#copy!.texture);
     this.#copied = name;
   }

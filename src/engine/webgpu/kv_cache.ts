@@ -4,6 +4,7 @@
  */
 import type { Shape } from '../../ops/op.ts';
 import { sizeOf } from '../../ops/shape.ts';
+import type { Fill } from './fill.ts';
 
 const FIRST_POSITIONS = 64;
 
@@ -16,13 +17,16 @@ interface Slot {
 
 export class KvCache {
   readonly #device: GPUDevice;
+  readonly #fill: Fill | null;
   readonly #slots = new Map<string, Slot>();
   /** Slots as a faulty step finds them, and copies that were too small. */
   readonly #found = new Map<string, GPUBuffer>();
   readonly #outgrown: GPUBuffer[] = [];
 
-  constructor(device: GPUDevice) {
+  /** `fill` is what unused positions hold; zeros unless given. */
+  constructor(device: GPUDevice, fill: Fill | null) {
     this.#device = device;
+    this.#fill = fill;
   }
 
   /** The slot's buffer with room for all of `shape`, `[position, …]`. Growing doubles it and copies what it held. */
@@ -33,11 +37,12 @@ export class KvCache {
     let room = found?.positions ?? FIRST_POSITIONS;
     while (room < positions) room *= 2;
     const buffer = this.#device.createBuffer({ label: slot, size: room * rowBytes(shape), usage: USAGE() });
-    if (found) {
+    if (found || this.#fill) {
       const encoder = this.#device.createCommandEncoder();
-      encoder.copyBufferToBuffer(found.buffer, 0, buffer, 0, found.buffer.size);
+      this.#fill?.buffer(encoder, buffer, 0, buffer.size);
+      if (found) encoder.copyBufferToBuffer(found.buffer, 0, buffer, 0, found.buffer.size);
       this.#device.queue.submit([encoder.finish()]);
-      found.buffer.destroy();
+      found?.buffer.destroy();
     }
     this.#slots.set(slot, { buffer, positions: room });
     return buffer;
