@@ -136,7 +136,7 @@ describe('layerscope compare', () => {
     const slow = await place.model('slow.gguf', { ...TINY, nLayer: 16, nEmbd: 512, nHead: 8, nFf: 1408, nCtx: 512 });
     const html = place.path('slow.html');
     const { child, ended } = start(
-      ['compare', `ours:${slow}`, `ours:${slow}`, '--prompt', 'ba be '.repeat(100), '--html', html],
+      ['compare', `ours:${slow}`, `ours:${slow}`, '--prompt', 'ba be '.repeat(80), '--html', html],
       { env },
     );
     setTimeout(() => child.kill('SIGINT'), 1500);

@@ -76,7 +76,7 @@ test.skipIf(noAdapter)(
 
 test.skipIf(noAdapter)('a softmax that reads keys beyond the text finds the padding', async () => {
   const model = await withKernel('soft_max', [
-    ['min(p.past + row % p.tokens + 1u, p.keys)', 'min(p.past + row % p.tokens + 2u, p.keys + 1u)'],
+    ['min(p.first + row % p.tokens, p.keys)', 'min(p.first + row % p.tokens + 1u, p.keys + 1u)'],
   ]);
   const { reader } = await findStale(model, TOKENS);
   expect(reader).toMatchObject({ name: 'kq_soft_max-0', op: 'soft_max' });
