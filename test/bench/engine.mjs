@@ -9,6 +9,8 @@
  * memory   peak of a fresh process that traces 16 tokens with all statistics, above one that only opened the GPU
  * capture  every node of llama.cpp for those 128 tokens, on disk; as time against its own run that nobody watches, and as
  *          the peak of both processes, llama.cpp's with the model's file mapped
+ * compare  our run over those 128 tokens beside that capture: every tensor, and each op that parts run again on llama.cpp's
+ *          inputs; once, as time against llama.cpp's own run
  */
 import { spawnSync } from 'node:child_process';
 import { existsSync, statSync } from 'node:fs';
@@ -16,7 +18,7 @@ import { mkdir } from 'node:fs/promises';
 import { availableParallelism } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { openModel } from '../../dist/node/index.js';
+import { compare, openModel } from '../../dist/node/index.js';
 import { llamaCpp, oracleAvailable } from '../../dist/oracle/index.js';
 import { ratios, say, spread } from './figures.mjs';
 
@@ -65,6 +67,7 @@ export async function measureEngine({ rounds, threads = availableParallelism(), 
       found.capture.push(await captureRate(peer));
     }
   }
+  const compareSeconds = peer ? await secondsOfCompare(model, peer) : Number.NaN;
   await peer?.close();
   const openSeconds = Array.from({ length: Math.min(3, rounds) }, () => childFigures('first-token', path).seconds);
   const captureBytes = peer ? childFigures('capture', path, PREFILL).peakBytes : Number.NaN;
@@ -88,6 +91,12 @@ export async function measureEngine({ rounds, threads = availableParallelism(), 
       3,
     ],
     ['  peak memory / weights', 'captureMemoryRatio', spread([captureBytes / statSync(path).size]), 3],
+    [
+      'compare with it / run of llama.cpp, time',
+      'compareTimeRatio',
+      spread(found.peerPrefill.map((rate) => (compareSeconds * rate) / PREFILL)),
+      2,
+    ],
   ];
   const { adapter } = model.backend;
   return {
@@ -155,6 +164,21 @@ async function benchmarkModel() {
   const { status, stderr } = spawnSync(process.execPath, args, { encoding: 'utf8' });
   if (status !== 0) throw new Error(`the model could not be made: ${stderr}`);
   return file;
+}
+
+/** @param {Model} model @param {import('../../dist/oracle/index.js').LlamaCpp} peer */
+async function secondsOfCompare(model, peer) {
+  say('comparing, once');
+  await model.sha256();
+  const run = await model.start(tokens(PREFILL), { budget: Number.POSITIVE_INFINITY }).toEnd();
+  const capture = await peer.trace(tokens(PREFILL));
+  const start = performance.now();
+  const { verdict, summary } = await compare(run, capture);
+  const seconds = (performance.now() - start) / 1000;
+  if (verdict !== 'precision') throw new Error(`compare found ${verdict}: ${summary}`);
+  await capture.close();
+  run.close();
+  return seconds;
 }
 
 /** @param {number} n */
