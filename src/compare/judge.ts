@@ -7,6 +7,9 @@
  *   a token, head  ‖error‖ ≤ tol · ‖its reference‖ · UNEVENNESS · gaussianMargin(its elements, tokens or heads in all)
  *   an element     |error| ≤ tol · (|reference| + RMS of its row) · ELEMENT_MARGIN       a row: a line along the last axis
  *
+ * A row of attention scores with few keys has no size of its own: one score near 0 is as far off as any. There the RMS is that
+ * of its head, if that is larger.
+ *
  * A value that was read from a log may be off by half a printed digit, `resolution`, beside that: it widens each bound, a
  * norm over n elements by resolution · √n (triangle inequality).
  */
@@ -27,6 +30,12 @@ export const ELEMENT_MARGIN = 10;
  * default tolerances were set by what tokens, heads and elements need with this factor; see tolerances.ts.
  */
 export const UNEVENNESS = 3;
+
+/**
+ * Scores of a row that are too few to tell its size: of one Gaussian the RMS is below a tenth of σ in 8 % of all cases, of
+ * eight in 1e-7 (the chi-squared distribution).
+ */
+const FEW_KEYS = 8;
 
 /** How seldom Gaussian noise of the allowed size may put any token, or any head, of one tensor beyond its bound. */
 const CHANCE = 1e-6;
@@ -71,7 +80,7 @@ export function judge(
   }
   if (measured.measure.bitsDiffer === 0) return { status: 'equal', worst: null };
   if (!tolerance) return { status: 'no rule', worst: null };
-  const bounds = { tol: tolerance.limit, resolution };
+  const bounds = { tol: tolerance.limit, resolution, heads: measured.parts.heads };
   const worst = worstElement(pair, bounds);
   if (worst && worst.excess > 1) return { status: 'beyond', worst };
   const part = worstPart(measured, bounds);
@@ -84,6 +93,8 @@ export function judge(
 interface Bounds {
   readonly tol: number;
   readonly resolution: number;
+  /** Of the whole pair, where it has heads. */
+  readonly heads: readonly Part[] | null;
 }
 
 function normBound({ n, reference }: Part, margin: number, { tol, resolution }: Bounds): number {
@@ -114,12 +125,13 @@ function excessOf(error: number, bound: number): number {
 }
 
 /** The element of the pair, or of a part of it, with the largest excess; null where none differs. */
-function worstElement(pair: Pair, { tol, resolution }: Bounds, part?: PartAt): Worst | null {
+function worstElement(pair: Pair, { tol, resolution, heads }: Bounds, part?: PartAt): Worst | null {
   const { ours, reference } = pair;
   const indexOf = part ? axisOf(pair, part.axis) : null;
   let [worst, most] = [-1, 0];
+  const headRms = scoresRms(pair, heads);
   eachRow(pair, (from, to) => {
-    const rms = finiteRms(reference, from, to);
+    const rms = Math.max(finiteRms(reference, from, to), to - from < FEW_KEYS ? headRms(from) : 0);
     for (let i = from; i < to; i++) {
       const x = ours[i] as number;
       const y = reference[i] as number;
@@ -135,6 +147,16 @@ function worstElement(pair: Pair, { tol, resolution }: Bounds, part?: PartAt): W
     }
   });
   return worst < 0 ? null : { ...valuesAt(pair, worst), excess: most };
+}
+
+/** Of attention scores, the RMS of the head that an element is of; 0 for other tensors, whose rows are whole. */
+function scoresRms(pair: Pair, heads: readonly Part[] | null): (i: number) => number {
+  const headOf = pair.dims.at(-1) === 'key' ? axisOf(pair, 'head') : null;
+  if (!headOf || !heads) return () => 0;
+  return (i) => {
+    const { n, reference } = heads[headOf(offsetOf(pair, i))] as Part;
+    return n === 0 ? 0 : reference / Math.sqrt(n);
+  };
 }
 
 function finiteRms(values: Float32Array, from: number, to: number): number {

@@ -14,7 +14,6 @@ import { changedTrace } from './changed_trace.ts';
 import { mutationOf } from './mutations.ts';
 
 const TOKENS = [1, 40, 77, 105, 260, 7, 31, 299];
-const isFull = process.env.LAYERSCOPE_FULL === '1';
 
 const model = await openRandom('reference');
 /** A prefill of eight tokens and a decode step. */
@@ -75,7 +74,7 @@ function boundOf({ data, shape }: Tensor, limit: number, masked: (offset: number
 }
 
 describe('seeded mutations', () => {
-  const COUNT = isFull ? 200 : 40;
+  const COUNT = 200;
   /** End to end in f32, the tolerance of every tensor here. */
   const LIMIT = 1e-5;
 
@@ -156,7 +155,7 @@ describe('seeded mutations', () => {
 });
 
 describe('clean runs', () => {
-  const COUNT = isFull ? 300 : 60;
+  const COUNT = 300;
 
   test(`${COUNT} of them with noise of the allowed size are not called a bug`, async () => {
     const limits = new Map(

@@ -262,3 +262,14 @@ describe('exact mode', () => {
     expect(judged(pair(reference.slice()), 1, { mode: 'exact' })).toEqual({ status: 'equal', worst: null });
   });
 });
+
+it('a score that is all there is of its row is held against its head, not against itself', () => {
+  const reference = Float32Array.from([1e-4, 9, 1, 2, 9, 3, -2, 1, 9]);
+  const ours = reference.slice();
+  ours[0] = (ours[0] as number) + 2e-6;
+  const pair = { ours, reference, shape: [1, 3, 3], dims: ['head', 'token', 'key'], pos0: 0, offsets: null };
+  const tolerance = { limit: 1e-6, source: 'a test' };
+  expect(judge(pair, measure(pair), tolerance).status).toBe('within');
+  ours[0] = 1e-4 + 1e-4;
+  expect(judge(pair, measure(pair), tolerance)).toMatchObject({ status: 'beyond', worst: { index: [0, 0, 0] } });
+});
