@@ -83,7 +83,7 @@ export function judge(
   const bounds = { tol: tolerance.limit, resolution, heads: measured.parts.heads };
   const worst = worstElement(pair, bounds);
   if (worst && worst.excess > 1) return { status: 'beyond', worst };
-  const part = worstPart(measured, bounds);
+  const part = worstPart(pair, measured, bounds);
   if (part) return { status: 'beyond', worst: worstElement(pair, bounds, part) };
   const { whole } = measured.parts;
   const isBeyond = whole.error > normBound(whole, 1, bounds);
@@ -108,9 +108,16 @@ interface PartAt {
 }
 
 /** The token that is furthest beyond its bound; if none is, the head; null where no head is either. */
-function worstPart({ parts }: Measured, bounds: Bounds): PartAt | null {
+function worstPart({ dims }: Pair, { parts }: Measured, bounds: Bounds): PartAt | null {
+  const { whole } = parts;
+  // Of attention scores a token may have too few to tell their size.
+  const isFew = ({ n }: Part) => dims.at(-1) === 'key' && n < FEW_KEYS;
+  const sized = (part: Part): Part =>
+    isFew(part)
+      ? { ...part, reference: Math.max(part.reference, whole.reference * Math.sqrt(part.n / whole.n)) }
+      : part;
   for (const axis of ['token', 'head'] as const) {
-    const along = (axis === 'token' ? parts.tokens : parts.heads) ?? [];
+    const along = ((axis === 'token' ? parts.tokens : parts.heads) ?? []).map(sized);
     const excesses = along.map((part) =>
       excessOf(part.error, normBound(part, UNEVENNESS * gaussianMargin(part.n, along.length), bounds)),
     );
