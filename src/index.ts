@@ -11,8 +11,9 @@ export { checkModel } from './compare/checks/check_model.ts';
 export { checkText } from './compare/checks/check_text.ts';
 export { checkTrace } from './compare/checks/check_trace.ts';
 export { checks } from './compare/checks/index.ts';
-export { type Comparable, type CompareOptions, compare } from './compare/compare.ts';
+export { type CompareOptions, compare } from './compare/compare.ts';
 export type {
+  Comparable,
   Comparison,
   Difference,
   DifferenceKind,

@@ -2,7 +2,7 @@
 import { Command } from 'commander';
 import prettyBytes from 'pretty-bytes';
 import { allowedKinds, differenceKinds } from '../compare/alignment.ts';
-import type { Comparison, Verdict } from '../compare/comparison.ts';
+import { type Claim, Comparison, type Verdict } from '../compare/comparison.ts';
 import { reportJson } from '../compare/report/json.ts';
 import { reportMarkdown } from '../compare/report/markdown.ts';
 import { reportText } from '../compare/report/text.ts';
@@ -25,6 +25,7 @@ interface CompareOptions extends SideOptions {
   readonly allow?: string;
   readonly select?: string;
   readonly exact?: boolean;
+  readonly f64?: boolean;
   readonly html?: string;
   readonly md?: string;
   readonly json?: boolean;
@@ -68,6 +69,7 @@ export function compareCommand(): Command {
     .option('--allow <kinds>', `compare although these differ: ${differenceKinds.join(', ')}`)
     .option('--select <globs>', "which tensors: 'l_out-*', '*-3', '!kq*'; names of any kind")
     .option('--exact', 'every bit must be the same')
+    .option('--f64', 'hold both against our run in f64, however long it takes; without it, where it takes seconds')
     .option('--html <file>', 'write a page with tables and charts, which needs no network')
     .option('--md <file>', 'write at most 60 lines of Markdown, for an issue')
     .addOption(backendOption())
@@ -76,28 +78,50 @@ export function compareCommand(): Command {
 }
 
 async function compareSides(first: string, second: string, options: CompareOptions): Promise<void> {
-  const { allow, select, exact, json } = options;
+  const { allow, select, exact, f64, json } = options;
   const sides = [sideOf(first), sideOf(second)] as const;
   const allowed = allow === undefined ? [] : allowedKinds(allow);
   await mustNotBeOverwritten([first, second], options);
   const { compare } = await import('../compare/compare.ts');
-  const { ours, reference, model, close } = await withBar((onProgress) => openSides(sides, options, { onProgress }));
+  const { ours, reference, model, twin, close } = await withBar((onProgress) =>
+    openSides(sides, options, { onProgress }),
+  );
   try {
-    const comparison = await withBar((onProgress) =>
+    const asItIs = await withBar((onProgress) =>
       compare(ours, reference, {
         ...{ mode: exact ? 'exact' : 'tolerance', allow: allowed, onProgress },
         ...(select === undefined ? {} : { select }),
         ...(model ? { model } : {}),
+        ...(f64 === undefined ? {} : { f64 }),
         labels: labelsOf(sides),
       }),
     );
-    const written = await writeReports(comparison, { ours, reference }, options);
+    const comparison = asItIs.verdict === 'precision' && twin ? await besideTwin(asItIs, twin) : asItIs;
+    const written = await writeReports(comparison, options);
     if (json) printJson(reportJson(comparison));
     else process.stdout.write(`${printed(comparison)}\n${written.map(whatWasWritten).join('')}`);
     process.exitCode = exitCodeOf(comparison);
   } finally {
     await close();
   }
+}
+
+/** What our run is beside the F32 twin, which does not round: says that the arithmetic is right where the file's own run cannot. */
+async function besideTwin(comparison: Comparison, twin: NonNullable<OpenedSides['twin']>): Promise<Comparison> {
+  const { compared, claims } = comparison;
+  if (!compared) return comparison;
+  const claim = await withBar(async (onProgress): Promise<Claim> => {
+    const { trace, close } = await twin({ onProgress });
+    try {
+      const { compare } = await import('../compare/compare.ts');
+      const { verdict, summary, tensors } = await compare(compared.ours, trace, { f64: false, onProgress });
+      const most = Math.max(0, ...tensors.map(({ measure }) => measure?.relativeRmsError ?? 0));
+      return { number: `${most.toExponential(1)} at most against the F32 twin: ${verdict}`, supports: summary };
+    } finally {
+      await close();
+    }
+  });
+  return new Comparison({ ...comparison, claims: [claim, ...claims] }, compared);
 }
 
 type Outputs = Pick<CompareOptions, 'html' | 'md'>;
@@ -117,15 +141,11 @@ async function mustNotBeOverwritten(inputs: readonly string[], { html, md }: Out
   }
 }
 
-async function writeReports(
-  comparison: Comparison,
-  compared: { readonly ours: OpenedSides['ours']; readonly reference: OpenedSides['reference'] },
-  { html, md }: Outputs,
-): Promise<WrittenFile[]> {
+async function writeReports(comparison: Comparison, { html, md }: Outputs): Promise<WrittenFile[]> {
   const written: WrittenFile[] = [];
   if (html !== undefined) {
     const { comparisonPage } = await import('../notebook/comparison_page.ts');
-    written.push(await writeText(html, await comparisonPage(comparison, compared)));
+    written.push(await writeText(html, await comparisonPage(comparison)));
   }
   if (md !== undefined) written.push(await writeText(md, reportMarkdown(comparison)));
   return written;

@@ -6,6 +6,7 @@ import type { Model } from '../engine/model.ts';
 import { LayerscopeError, UsageError } from '../errors.ts';
 import type { Run } from '../index.ts';
 import type { BackendName } from '../node/backend.ts';
+import type { OracleTrace } from '../oracle/index.ts';
 import type { Watch } from '../platform.ts';
 import { asTheyAre } from '../trace/dumps/dump.ts';
 import type { Trace } from '../trace/trace.ts';
@@ -44,6 +45,8 @@ export interface OpenedSides {
   readonly reference: Run | Trace;
   /** To run single ops on; undefined where no side names a model and none was given. */
   readonly model: Model | undefined;
+  /** Where our run is beside llama.cpp's of a small file: llama.cpp's run of its F32 twin. */
+  readonly twin: ((watch: Watch) => Promise<{ readonly trace: Trace; close(): Promise<void> }>) | undefined;
   close(): Promise<void>;
 }
 
@@ -78,6 +81,7 @@ export async function openSides(
   }
   const [origin] = files.values();
   const opened: (Run | Trace)[] = [];
+  let twin: OpenedSides['twin'];
   for (const side of [ours, reference]) {
     if (side.kind === 'file') {
       opened.push(files.get(side) as Trace);
@@ -86,6 +90,12 @@ export async function openSides(
     const own = await modelAt(side.model);
     const prompt = hasPrompt ? promptOf(own, options) : promptIn(origin, side.model);
     await own.sha256(watch);
+    if (side.kind === 'llama.cpp' && ours.kind === 'ours' && ours.model === side.model && isSmall(own)) {
+      twin = async (watching) => {
+        const trace = await captured('llama.cpp-f32', own, prompt, watching);
+        return { trace, close: () => trace.close() };
+      };
+    }
     opened.push(side.kind === 'ours' ? await ran(own, prompt, watch) : await captured(side.kind, own, prompt, watch));
   }
   const [first, second] = opened as [Run | Trace, Run | Trace];
@@ -93,7 +103,15 @@ export async function openSides(
     for (const side of opened) await (side as { close?(): unknown }).close?.();
     for (const each of models.values()) await (await each).close();
   };
-  return { ours: first, reference: second, model, close };
+  return { ours: first, reference: second, model, twin, close };
+}
+
+/** Weights up to which an F32 twin is made unasked: a quarter of a gigabyte. */
+const SMALL = 64e6;
+
+function isSmall({ gguf }: Model): boolean {
+  const weights = [...gguf.tensors.values()].reduce((sum, { shape }) => sum + shape.reduce((a, b) => a * b, 1), 0);
+  return weights <= SMALL;
 }
 
 /** The prompt for a file: ids need no model, a text does. */
@@ -124,7 +142,7 @@ async function captured(
   model: Model,
   { tokens, origin }: Prompt,
   watch: Watch,
-): Promise<Trace> {
+): Promise<OracleTrace> {
   const { f32Twin, llamaCpp } = await import('../oracle/index.ts');
   const { prompt, template } = model.manifest(tokens, origin);
   const engine = llamaCpp(kind === 'llama.cpp' ? model : await f32Twin(model, watch));

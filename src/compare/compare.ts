@@ -11,17 +11,22 @@ import { selects } from '../trace/select.ts';
 import type { Trace } from '../trace/trace.ts';
 import { differencesOf, unknownsOf } from './alignment.ts';
 import { blindSpots } from './blind_spots.ts';
-import { Comparison, type Difference, type DifferenceKind, type TensorComparison } from './comparison.ts';
+import {
+  type Comparable,
+  Comparison,
+  type ComparisonParts,
+  type Difference,
+  type DifferenceKind,
+  type TensorComparison,
+} from './comparison.ts';
 import { findDivergence } from './divergence.ts';
+import { distancesToF64, f64Trace, isQuickInF64 } from './f64.ts';
 import type { Recorded } from './isolation.ts';
 import { compareLogits } from './logits.ts';
 import { comparePair, type PairRules } from './pair_comparison.ts';
 import { type PairedRows, pairRows } from './pairs.ts';
 import { defaultRules, precisionOf, type ToleranceRule } from './tolerances.ts';
 import { claimsOf, verdictOf } from './verdict.ts';
-
-/** A trace, or a run: that has one, and the model whose ops can be run again. */
-export type Comparable = Trace | { readonly trace: Trace; readonly model: Model };
 
 export interface CompareOptions extends Watch {
   /** `exact`: every bit counts, and the first that differs is found. Default `tolerance`. */
@@ -34,6 +39,8 @@ export interface CompareOptions extends Watch {
   readonly rules?: readonly ToleranceRule[];
   /** Whose ops are run on identical inputs. Default the model of the run that is given, if one is. */
   readonly model?: Model;
+  /** Hold both against our run in f64. Default where a model is at hand and that takes a few seconds. */
+  readonly f64?: boolean;
   /** What reports call the two sides, a file's path for instance. */
   readonly labels?: { readonly ours?: string; readonly reference?: string };
 }
@@ -67,13 +74,17 @@ export async function compare(
   const { paired, unpaired } = pairRows(a.entries.filter(picks), b.entries.filter(picks));
   const notCompared = [...unpaired];
   const precision = precisionOf(a, b);
+  const exact = await exactTrace(model, sides, allowed, options);
   const pairRules: PairRules = { mode, precision, rules: [...rules, ...defaultRules] };
   const measured: { readonly tensor: TensorComparison; readonly rows: PairedRows }[] = [];
   for (const [done, rows] of paired.entries()) {
     mustGoOn(watched.stop, 'compare', 'compare again');
     const compared = await comparePair(a, b, rows, pairRules);
     if ('why' in compared) notCompared.push(compared);
-    else measured.push({ tensor: compared, rows });
+    else {
+      const toF64 = exact && compared.measure ? await distancesToF64(a, b, exact, rows) : null;
+      measured.push({ tensor: { ...compared, toF64 }, rows });
+    }
     watched.onProgress?.({ task: 'comparing', item: rows.name, done: done + 1, total: paired.length, unit: 'tensors' });
   }
 
@@ -84,7 +95,7 @@ export async function compare(
     ...{ mode, tensors, divergence, allowed, logits, precision },
     labels: { ours: sides.ours.label, reference: sides.reference.label },
   };
-  return new Comparison({
+  const parts: ComparisonParts = {
     ...verdictOf(findings),
     mode,
     ours: { label: sides.ours.label, manifest: a.manifest },
@@ -99,7 +110,29 @@ export async function compare(
     claims: claimsOf(findings),
     blindSpots: blindSpots(a, b, model?.config),
     notCompared,
-  });
+  };
+  return new Comparison(parts, { ours, reference });
+}
+
+/** Our run in f64 over the tokens of both; null where there is none to be made. */
+async function exactTrace(
+  model: Model | undefined,
+  { ours, reference }: { readonly ours: Recorded; readonly reference: Recorded },
+  allowed: readonly Difference[],
+  { f64, signal, onProgress }: CompareOptions,
+): Promise<Trace | null> {
+  const length = (trace: Trace) => Math.max(0, ...passesOf(trace).map(({ pos0, nTokens }) => pos0 + nTokens));
+  const all = [ours, reference].map(({ trace }) => tokensOf(trace)).find((tokens) => tokens !== null);
+  const tokens = all?.slice(0, Math.min(length(ours.trace), length(reference.trace))) ?? [];
+  const isOneText = allowed.every(({ kind }) => !/^(tokens|bos|weights|quantisation)$/.test(kind));
+  if (!model || tokens.length === 0 || !isOneText) return null;
+  return (f64 ?? isQuickInF64(model, tokens.length)) ? f64Trace(model, tokens, { signal, onProgress }) : null;
+}
+
+/** Those that were drawn too. */
+function tokensOf({ manifest, end }: Trace): readonly number[] | null {
+  const drawn = end?.tokens;
+  return Array.isArray(drawn) ? drawn : (manifest.tokens ?? null);
 }
 
 function recordedOf(side: Comparable, label: string | null): Recorded {

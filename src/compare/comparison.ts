@@ -5,7 +5,8 @@
  *
  * `ours` is the side in doubt, be it our run or a stranger's dump; `reference` is what it is held against.
  */
-import type { Manifest, TraceRow } from '../trace/trace.ts';
+import type { Model } from '../engine/model.ts';
+import type { Manifest, Trace, TraceRow } from '../trace/trace.ts';
 
 /**
  * agree: every tensor is within its tolerance, and so is every op.
@@ -144,6 +145,14 @@ export interface TensorComparison {
   readonly byToken: readonly number[] | null;
   readonly byHead: readonly number[] | null;
   readonly isolation: Isolation | null;
+  /** Null where no run in f64 was made, or it could not be held against both. */
+  readonly toF64: ToF64 | null;
+}
+
+/** Relative RMS error of each side against our run in f64. Made in `f64.ts`. */
+export interface ToF64 {
+  readonly ours: number;
+  readonly reference: number;
 }
 
 export interface NotCompared {
@@ -227,6 +236,15 @@ export interface ComparisonParts {
   readonly notCompared: readonly NotCompared[];
 }
 
+/** A trace, or a run: that has one, and the model whose ops can be run again. */
+export type Comparable = Trace | { readonly trace: Trace; readonly model: Model };
+
+/** What was compared, for charts that need its values. */
+export interface Compared {
+  readonly ours: Comparable;
+  readonly reference: Comparable;
+}
+
 /** What `compare` gives. Plain data but for how it prints; `JSON.stringify` gives all of it. */
 export class Comparison implements ComparisonParts {
   readonly verdict: Verdict;
@@ -245,7 +263,10 @@ export class Comparison implements ComparisonParts {
   readonly blindSpots: readonly BlindSpot[];
   readonly notCompared: readonly NotCompared[];
 
-  constructor(parts: ComparisonParts) {
+  readonly #compared: Compared | null;
+
+  constructor(parts: ComparisonParts, compared: Compared | null = null) {
+    this.#compared = compared;
     this.verdict = parts.verdict;
     this.summary = parts.summary;
     this.mode = parts.mode;
@@ -261,6 +282,11 @@ export class Comparison implements ComparisonParts {
     this.claims = parts.claims;
     this.blindSpots = parts.blindSpots;
     this.notCompared = parts.notCompared;
+  }
+
+  /** The two sides themselves; null where nobody kept them, and no part of the data. */
+  get compared(): Compared | null {
+    return this.#compared;
   }
 
   /** `bug: kq-3 head 2 …` */

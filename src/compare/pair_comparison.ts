@@ -32,6 +32,7 @@ export async function comparePair(
     dims: mine.dims,
     statistics: { ours: mine.statistics, reference: theirs.statistics },
     isolation: null,
+    toF64: null,
   };
   const loaded = await loadPair(ours, reference, rows);
   if (loaded.pair === null) {

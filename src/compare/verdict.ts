@@ -101,6 +101,7 @@ export function claimsOf(findings: Findings): Claim[] {
   return [
     ...worstClaim(tensors),
     ...coverageClaim(tensors),
+    ...f64Claim(tensors, labels),
     ...(divergence?.isolation ? isolationClaims(divergence.name, divergence.isolation, labels) : []),
     ...precisionClaims(tensors),
     ...rmsClaim(tensors),
@@ -180,6 +181,29 @@ function precisionClaims(tensors: readonly TensorComparison[]): Claim[] {
     number: `${short(before)} op by op, ${short(left)} once imitated`,
     supports: `${name} is all that sets ${count} op${count === 1 ? '' : 's'} apart: precision, not a bug`,
   }));
+}
+
+/** How much further from exact arithmetic one side may be than the other and still only round. */
+const ALIKE = 10;
+
+/** The tensor that is furthest from f64 on either side, and which side that is. */
+function f64Claim(tensors: readonly TensorComparison[], { ours, reference }: Findings['labels']): Claim[] {
+  const furthest = ({ toF64 }: TensorComparison) => (toF64 ? Math.max(toF64.ours, toF64.reference) : -1);
+  const worst = tensors.reduce<TensorComparison | null>((most, each) => {
+    return !most || furthest(each) > furthest(most) ? each : most;
+  }, null);
+  if (!worst?.toF64) return [];
+  const ratio = worst.toF64.ours / worst.toF64.reference;
+  const isAlike = ratio < ALIKE && ratio > 1 / ALIKE;
+  const far = ratio >= ALIKE ? ours : reference;
+  return [
+    {
+      number: `${short(worst.toF64.ours)} and ${short(worst.toF64.reference)} from our run in f64, ratio ${short(ratio)}, in ${worst.name}`,
+      supports: isAlike
+        ? 'neither side is further from exact arithmetic than the other: both round'
+        : `${far} is the one that is further from exact arithmetic`,
+    },
+  ];
 }
 
 /** An RMS that did not move while the values did: said, because many look at nothing else. */

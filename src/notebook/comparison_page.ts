@@ -1,15 +1,15 @@
 /** A comparison as one HTML page that needs nothing else: what a cell shows of it, with charts that answer to the mouse. */
 import type { Comparison } from '../compare/comparison.ts';
-import { type Compared, comparisonCharts, comparisonHtml } from './comparison_view.ts';
+import { comparisonCharts, comparisonHtml } from './comparison_view.ts';
 import { type Captioned, chartBundle } from './display/chart.ts';
 import { Html, html } from './display/html.ts';
 import { MarkdownPage } from './ipynb/markdown.ts';
 import { outputHtml } from './ipynb/output_html.ts';
 import { pageHtml } from './ipynb/page.ts';
 
-/** The page, as the text of an HTML file. Given the traces, charts that need values are in it too. */
-export async function comparisonPage(comparison: Comparison, compared?: Compared): Promise<string> {
-  const charts = await comparisonCharts(comparison, compared);
+/** The page, as the text of an HTML file. */
+export async function comparisonPage(comparison: Comparison): Promise<string> {
+  const charts = await comparisonCharts(comparison);
   const page = new MarkdownPage();
   const figures: Html[] = [];
   for (const chart of charts) {

@@ -2,25 +2,20 @@
  * A comparison as HTML, below a cell and on a page of its own: the verdict, what a report says, the table of tensors with a
  * colour per row, and the charts. How a chart becomes HTML is up to who shows it.
  */
-import { attentionDifference, type Chart, errorGrowth, logitsBeside, rmsBeside, type Source } from '../charts/index.ts';
+import { attentionDifference, type Chart, errorGrowth, logitsBeside, rmsBeside } from '../charts/index.ts';
 import { traceOf } from '../charts/source.ts';
-import type { Comparison, TensorComparison, Verdict } from '../compare/comparison.ts';
+import type { Compared, Comparison, TensorComparison, Verdict } from '../compare/comparison.ts';
 import { headlineOf, outlineOf, type Section } from '../compare/report/outline.ts';
 import { type Standing, standingOf } from '../compare/report/standing.ts';
 import { type Table, tensorsThatMatter, tensorTable } from '../compare/report/tensor_table.ts';
 import { type Html, html, htmlTable, scrolling } from './display/html.ts';
 
-/** The traces that were compared, for the charts that need values. */
-export interface Compared {
-  readonly ours: Source;
-  readonly reference: Source;
-}
-
 /** Rows of the table before it is folded, and below the fold; entries of a list. */
 const [MOST_ROWS, MOST_FOLDED, MOST] = [14, 500, 8];
 
 /** The charts that this comparison has something to draw in, the most telling first. */
-export async function comparisonCharts(comparison: Comparison, compared?: Compared): Promise<Chart[]> {
+export async function comparisonCharts(comparison: Comparison): Promise<Chart[]> {
+  const { compared } = comparison;
   const charts: Chart[] = [];
   if (comparison.tensors.some(({ measure }) => measure !== null)) {
     charts.push(await errorGrowth(comparison), await rmsBeside(comparison));

@@ -72,6 +72,7 @@ export function tensorsOf(
       status: tolerance === null ? 'no rule' : error === 0 ? 'equal' : isWithin ? 'within' : 'beyond',
       byToken: null,
       byHead: null,
+      toF64: null,
       ...over,
     } satisfies TensorComparison;
   });

@@ -5,6 +5,7 @@ import { join } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import { type Browser, chromium } from 'playwright-core';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { Comparison } from '../../src/compare/comparison.ts';
 import { findChromium } from '../../src/node/host.ts';
 import { comparisonPage } from '../../src/notebook/comparison_page.ts';
 import { patternGiven, toAll, toFirst } from '../charts/patterns.ts';
@@ -34,7 +35,7 @@ const tracesOf = (rule: (query: number) => Record<number, number>) =>
 const compared = { ours: tracesOf(toFirst), reference: tracesOf(toAll) };
 
 beforeAll(async () => {
-  writeFileSync(path, await comparisonPage(bugOf({ nHead: 4, nHeadKv: 2 }), compared));
+  writeFileSync(path, await comparisonPage(new Comparison(bugOf({ nHead: 4, nHeadKv: 2 }), compared)));
   if (executablePath) browser = await chromium.launch({ executablePath, args: ['--no-sandbox', '--disable-gpu'] });
 });
 afterAll(async () => {
@@ -91,7 +92,7 @@ describe('the page as text', () => {
   test('without the traces leaves out what needs values', async () => {
     const figures = (page: string) => page.match(/<figure class="chart/g)?.length;
     expect(figures(await comparisonPage(bug))).toBe(2);
-    expect(figures(await comparisonPage(bug, compared))).toBe(4);
+    expect(figures(await comparisonPage(new Comparison(bug, compared)))).toBe(4);
   });
 });
 
