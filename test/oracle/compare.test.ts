@@ -11,9 +11,11 @@ import { compare } from '../../src/compare/compare.ts';
 import type { Comparison } from '../../src/compare/comparison.ts';
 import type { BlockTypeName } from '../../src/gguf/blocks/index.ts';
 import { modelShapes, type RandomModelOptions, randomModel } from '../../src/gguf/random_model.ts';
-import { openModel } from '../../src/node/index.ts';
+import { openModel, readDump } from '../../src/node/index.ts';
 import { f32Twin, llamaCpp, oracleAvailable, quantize } from '../../src/oracle/index.ts';
+import type { Tensor } from '../../src/trace/tensor.ts';
 import { noAdapter } from '../engine/models.ts';
+import { graphOf, layouts, printedLog } from '../trace/dumps/printed_log.ts';
 
 const missing = oracleAvailable() ?? noAdapter;
 const isFull = process.env.LAYERSCOPE_FULL === '1';
@@ -127,5 +129,32 @@ describe.skipIf(missing !== null)(`our run and llama.cpp${missing === null ? '' 
       expect(plain.verdict, said(plain)).toBe(type === 'F32' ? 'agree' : 'precision');
     },
     120_000,
+  );
+
+  test.each(Object.keys(layouts))(
+    'a capture printed as by %s is read back as itself, as far as it goes',
+    async (name) => {
+      const file = 'fixtures/lily-4m-q8_0.gguf';
+      const model = await openModel(file, { backend: 'reference' });
+      const oracle = llamaCpp(model);
+      const tokens = model.tokenize(text);
+      const capture = await oracle.trace(tokens);
+      const tensors = new Map<string, Tensor>();
+      for (const tensor of capture.names) tensors.set(tensor, await capture.tensor(tensor));
+      const path = join(folder, 'capture.log');
+      await writeFile(path, printedLog(graphOf({ tensors, model, trace: capture }), layouts[name]!));
+      const log = await readDump(path, { model, tokens });
+      expect([...log.names].sort()).toEqual([...capture.names].sort());
+      const { verdict, summary, tensors: compared } = await compare(log, capture);
+      expect(verdict, summary).toBe('agree');
+      for (const { name, measure, statistics } of compared) {
+        // Half of the last printed digit, and what reading it as f32 rounds.
+        const bound = 5e-5 + 2 ** -23 * (statistics.reference.absmax as number);
+        expect(measure?.maxAbsError, name).toBeLessThanOrEqual(bound);
+      }
+      await capture.close();
+      await oracle.close();
+      await model.close();
+    },
   );
 });
