@@ -4,6 +4,7 @@ import { mapped } from '../compare/map/mapped.ts';
 import { readMap } from '../compare/map/tensor_map.ts';
 import type { Model } from '../engine/model.ts';
 import { LayerscopeError, UsageError } from '../errors.ts';
+import { parametersOf } from '../gguf/reader.ts';
 import type { Run } from '../index.ts';
 import type { BackendName } from '../node/backend.ts';
 import type { OracleTrace } from '../oracle/index.ts';
@@ -90,7 +91,12 @@ export async function openSides(
     const own = await modelAt(side.model);
     const prompt = hasPrompt ? promptOf(own, options) : promptIn(origin, side.model);
     await own.sha256(watch);
-    if (side.kind === 'llama.cpp' && ours.kind === 'ours' && ours.model === side.model && isSmall(own)) {
+    if (
+      side.kind === 'llama.cpp' &&
+      ours.kind === 'ours' &&
+      ours.model === side.model &&
+      parametersOf(own.gguf) <= SMALL
+    ) {
       twin = async (watching) => {
         const trace = await captured('llama.cpp-f32', own, prompt, watching);
         return { trace, close: () => trace.close() };
@@ -108,11 +114,6 @@ export async function openSides(
 
 /** Weights up to which an F32 twin is made unasked: a quarter of a gigabyte. */
 const SMALL = 64e6;
-
-function isSmall({ gguf }: Model): boolean {
-  const weights = [...gguf.tensors.values()].reduce((sum, { shape }) => sum + shape.reduce((a, b) => a * b, 1), 0);
-  return weights <= SMALL;
-}
 
 /** The prompt for a file: ids need no model, a text does. */
 function promptFor(path: string, model: Model | undefined, options: SideOptions): Pick<Prompt, 'tokens'> {

@@ -1,7 +1,9 @@
 /** `layerscope info`: what a GGUF file is: sizes, types, tokenizer, tensors. */
+
 import { Command } from 'commander';
 import type { Model } from '../engine/model.ts';
-import { givenName, hasChat, modelFacts, parametersOf, tensorTable } from '../notebook/display/model.ts';
+import { parametersOf } from '../gguf/reader.ts';
+import { givenName, hasChat, modelFacts, tensorTable } from '../notebook/display/model.ts';
 import { table } from '../trace/plain_text.ts';
 import { jsonOption, MODEL_ARGUMENT, openModel, printJson } from './model.ts';
 import { commandLine, shownPath } from './terminal.ts';
@@ -30,7 +32,7 @@ function facts(model: Model) {
     version: gguf.version,
     name: givenName(model),
     config,
-    parameters: parametersOf(model),
+    parameters: parametersOf(model.gguf),
     steps: steps.length,
     tokenizer: { kind, vocabSize, bos: bos ?? null, eos: eos ?? null, addBos, chatTemplate: hasChat(model) },
     tensors: [...gguf.tensors.values()].map(({ name, type, shape, byteLength }) => ({ name, type, shape, byteLength })),

@@ -3,6 +3,7 @@
  * arithmetic. Rounding puts both at about the same distance; an error puts one of them far off.
  */
 import type { Model } from '../engine/model.ts';
+import { parametersOf } from '../gguf/reader.ts';
 import type { Watch } from '../platform.ts';
 import type { Trace } from '../trace/trace.ts';
 import type { ToF64 } from './comparison.ts';
@@ -14,8 +15,7 @@ const QUICK = 2.5e8;
 
 /** Whether a run in f64 takes a few seconds and no more. */
 export function isQuickInF64({ gguf }: Model, nTokens: number): boolean {
-  const weights = [...gguf.tensors.values()].reduce((sum, { shape }) => sum + shape.reduce((a, b) => a * b, 1), 0);
-  return weights * nTokens <= QUICK;
+  return parametersOf(gguf) * nTokens <= QUICK;
 }
 
 /** The model without its transforms over these tokens in f64, every value kept. Throws InterruptedError where it is stopped. */

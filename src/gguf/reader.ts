@@ -56,6 +56,11 @@ export function columnsOf(info: TensorInfo): number {
   return info.shape.at(-1)!;
 }
 
+/** Numbers in all tensors of a file: what people call its parameters. */
+export function parametersOf({ tensors }: Pick<GgufFile, 'tensors'>): number {
+  return [...tensors.values()].reduce((sum, { shape }) => sum + shape.reduce((a, b) => a * b, 1), 0);
+}
+
 /** Rows of the tensor: the product of all dimensions but the innermost. */
 export function rowsOf(info: TensorInfo): number {
   return info.shape.slice(0, -1).reduce((product, n) => product * n, 1);

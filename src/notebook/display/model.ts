@@ -2,7 +2,7 @@
 import prettyBytes from 'pretty-bytes';
 import { Model } from '../../engine/model.ts';
 import type { TensorInfo } from '../../gguf/reader.ts';
-import { sizeOf } from '../../ops/shape.ts';
+import { parametersOf } from '../../gguf/reader.ts';
 import { table, visible } from '../../trace/plain_text.ts';
 import { type Align, heading, html, htmlTable, scrolling } from './html.ts';
 import { instancesOf } from './kind.ts';
@@ -43,10 +43,6 @@ export function tensorTable({ gguf }: Model): string {
   return table([TENSOR_HEAD, ...[...gguf.tensors.values()].map(tensorRow)], TENSOR_ALIGN);
 }
 
-export function parametersOf({ gguf }: Model): number {
-  return [...gguf.tensors.values()].reduce((sum, { shape }) => sum + sizeOf(shape), 0);
-}
-
 /** `general.name` of the file's metadata. */
 export function givenName({ gguf }: Model): string | null {
   const name = gguf.metadata.get('general.name');
@@ -67,7 +63,7 @@ export function modelFacts(model: Model): string[][] {
   return [
     ['file', `${model.name} (${prettyBytes(gguf.source.size)}, GGUF v${gguf.version})`],
     ['name', visible(givenName(model) ?? '–')],
-    ['parameters', `${(parametersOf(model) / 1e6).toPrecision(3)} million`],
+    ['parameters', `${(parametersOf(model.gguf) / 1e6).toPrecision(3)} million`],
     ['types', [...types].map(([type, bytes]) => `${type} ${prettyBytes(bytes)}`).join(', ')],
     ['layers', `${nLayer}, which makes ${steps.length} steps a pass`],
     ['width', `${nEmbd} (embd), ${nFf} inside the feed-forward (ff)`],
