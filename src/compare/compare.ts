@@ -11,6 +11,7 @@ import { selects } from '../trace/select.ts';
 import type { Trace } from '../trace/trace.ts';
 import { differencesOf, unknownsOf } from './alignment.ts';
 import { blindSpots } from './blind_spots.ts';
+import { causeOf } from './cause.ts';
 import { Comparison, type Difference, type DifferenceKind, type TensorComparison } from './comparison.ts';
 import { findDivergence } from './divergence.ts';
 import type { Recorded } from './isolation.ts';
@@ -34,6 +35,8 @@ export interface CompareOptions extends Watch {
   readonly rules?: readonly ToleranceRule[];
   /** Whose ops are run on identical inputs. Default the model of the run that is given, if one is. */
   readonly model?: Model;
+  /** Whether to look for the fault that makes the first divergence, which runs its op with every fault there is. Default true. */
+  readonly cause?: boolean;
   /** What reports call the two sides, a file's path for instance. */
   readonly labels?: { readonly ours?: string; readonly reference?: string };
 }
@@ -94,7 +97,7 @@ export async function compare(
     unknowns: unknownsOf(a, b),
     tensors,
     firstDivergence: divergence,
-    cause: null,
+    cause: model && divergence && options.cause !== false ? await causeOf(divergence, sides, model, watched) : null,
     logits,
     claims: claimsOf(findings),
     blindSpots: blindSpots(a, b, model?.config),
