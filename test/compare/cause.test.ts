@@ -51,9 +51,11 @@ const pick = <T>(random: () => number, of: readonly T[]): T => of[Math.floor(ran
 
 /** Sometimes in one layer, sometimes in one head. */
 function paramsOf({ name, params }: Fault, { config }: Model, random: () => number): Params {
-  const layer = params.layer && random() < 0.4 ? { layer: 1 + Math.floor(random() * (config.nLayer - 1)) } : {};
-  const head = params.head && random() < 0.3 ? { head: Math.floor(random() * config.nHead) } : {};
-  return name === 'rope-scaling-ignored' ? {} : { ...layer, ...head };
+  const drawn: Record<string, number> = {};
+  if (name === 'rope-scaling-ignored') return drawn;
+  if (params.layer && random() < 0.4) drawn.layer = 1 + Math.floor(random() * (config.nLayer - 1));
+  if (params.head && random() < 0.3) drawn.head = Math.floor(random() * config.nHead);
+  return drawn;
 }
 
 /** Which tensors a stranger wrote: all; without what is fused elsewhere; without the scores. */
