@@ -59,7 +59,11 @@ export async function causeOf(
   const evidence = await Evidence.of(recorded, healthy);
   const from = evidence.rows.findIndex(({ name, pass }) => name === divergence.name && pass === divergence.pass);
   if (from < 0) return divergence.isolation ? null : sumSuspicion(divergence, sides, healthy, watched);
-  return new Hunt(evidence, healthy, watched).causeFrom(from);
+  const cause = await new Hunt(evidence, healthy, watched).causeFrom(from);
+  const isFirst = cause?.at.name === divergence.name && cause.at.pass === divergence.pass;
+  if (!cause || isFirst) return cause;
+  const noise = `; what parts before ${cause.at.name} is no more than the noise of the recording, ${short(evidence.noise)}`;
+  return { ...cause, sentence: `${cause.sentence}${noise}` };
 }
 
 class Hunt {

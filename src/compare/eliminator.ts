@@ -123,7 +123,7 @@ interface Verdict {
 const out = (reason: string): Verdict => ({ isOut: true, reason, rank: 0 });
 const remains = (rank: number, reason: string): Verdict => ({ isOut: false, reason, rank });
 
-/** Faults whose size is a parameter: what they change can lie within a tolerance. */
+/** Faults whose size is a parameter: what they change can lie within a tolerance, and that a tensor agrees is nothing against them. */
 const BY_DEGREES: ReadonlySet<string> = new Set([
   'norm-eps',
   'f16-accumulation',
@@ -146,7 +146,12 @@ function judge(fault: Fault, seen: Seen): Verdict {
       : out(`It changes nothing here: ${why}`);
   }
   if (seen.parted === null) return unseen(fault, seen, shown);
-  return partedAt(seen.parted, seen, shown);
+  return partedAt(
+    seen.parted,
+    BY_DEGREES.has(fault.name) ? { ...seen, compared: [], agreed: [] } : seen,
+    shown,
+    seen.compared,
+  );
 }
 
 /** How a run shows a fault in some layer. */
@@ -244,8 +249,16 @@ function orderOf(nLayer: number): ReadonlyMap<string, number> {
   return new Map(plainSteps(nLayer).map(({ name }, i) => [name, i]));
 }
 
-/** Something parts: what begins there remains, and what begins before it where nobody looked. */
-function partedAt(at: string, { compared, agreed, nLayer }: Seen, shown: readonly Showing[]): Verdict {
+/**
+ * Something parts: what begins there remains, and what begins before it where nobody looked. `looked`: the tensors that were
+ * compared, of which those in `compared` count against a fault.
+ */
+function partedAt(
+  at: string,
+  { compared, agreed, nLayer }: Seen,
+  shown: readonly Showing[],
+  looked: readonly string[],
+): Verdict {
   const order = orderOf(nLayer);
   const end = order.get(at) ?? Number.POSITIVE_INFINITY;
   const before = agreed.filter((name) => (order.get(name) ?? -1) < end);
@@ -266,12 +279,11 @@ function partedAt(at: string, { compared, agreed, nLayer }: Seen, shown: readonl
     } else if (!nearest || distance < nearest.distance) nearest = { first, distance };
   }
   if (!nearest) return out(against.at(-1) as string);
-  return nearest.distance === 0
-    ? remains(0, `It begins at ${at}, which is the first to part`)
-    : remains(
-        1 + nearest.distance / (1 + order.size),
-        `It begins at ${nearest.first}, which was not compared, and reaches ${at}`,
-      );
+  if (nearest.distance === 0) return remains(0, `It begins at ${at}, which is the first to part`);
+  const why = looked.includes(nearest.first)
+    ? 'where what it changes may lie within the tolerance'
+    : 'which was not compared';
+  return remains(1 + nearest.distance / (1 + order.size), `It begins at ${nearest.first}, ${why}, and reaches ${at}`);
 }
 
 /** Runs to choose from, the cheapest first. */

@@ -53,6 +53,8 @@ const pick = <T>(random: () => number, of: readonly T[]): T => of[Math.floor(ran
 function paramsOf({ name, params }: Fault, { config }: Model, random: () => number): Params {
   const drawn: Record<string, number> = {};
   if (name === 'rope-scaling-ignored') return drawn;
+  // The last layer is its default.
+  if (name === 'layer-skipped') return random() < 0.5 ? { layer: 1 } : drawn;
   if (params.layer && random() < 0.4) drawn.layer = 1 + Math.floor(random() * (config.nLayer - 1));
   if (params.head && random() < 0.3) drawn.head = Math.floor(random() * config.nHead);
   return drawn;
@@ -136,6 +138,16 @@ describe('a named cause', () => {
     expect(cause).toMatchObject({ fault: 'gelu-for-silu', certainty: 'named', at: { name: 'ffn_out-0' } });
   });
 
+  test('in a noisy recording is that of the first op that noise does not explain, which is said', async () => {
+    const faulty = await passesRun(model.with(fault('gqa-tiled')), TOKENS, ENDS);
+    const { firstDivergence, cause } = await compare(await foreignDump(model, faulty, { noise: 1e-3 }), healthy, {
+      model,
+    });
+    expect(firstDivergence?.name).toBe('embd');
+    expect(cause).toMatchObject({ fault: 'gqa-tiled', certainty: 'named', at: { name: 'kq-0' } });
+    expect(cause?.sentence).toMatch(/what parts before kq-0 is no more than the noise of the recording, 0\.001/);
+  });
+
   test('is not looked for with cause: false', async () => {
     const dump = await foreignDump(model, await passesRun(model.with(fault('rope-pairing')), TOKENS, ENDS));
     expect((await compare(dump, healthy, { model, cause: false })).cause).toBeNull();
@@ -205,6 +217,19 @@ describe('what is none of the faults', () => {
     expect(cause).toMatchObject({ fault: 'stale-buffer', params: { tensor: 'ffn_up', layer: 1, share: 0.25 } });
     expect(cause?.certainty).toBe('suspected');
   });
+});
+
+test('a clean model raises no suspicion, whatever the prompt, its length and where it is cut into passes', async () => {
+  const random = seeded(77);
+  for (let i = 0; i < (isFull ? 100 : 12); i++) {
+    const length = 1 + Math.floor(random() * 24);
+    const tokens = Array.from({ length }, () => Math.floor(random() * 300));
+    const whole = await passesRun(model, tokens, [length]);
+    const cut = Math.max(1, Math.floor(random() * length));
+    const parts = await passesRun(model, tokens, cut < length ? [cut, length] : [length]);
+    const comparison = await compare(parts, whole, { model, allow: ['positions'] });
+    expect(comparison, `${tokens}: ${comparison}`).toMatchObject({ verdict: 'agree', cause: null });
+  }
 });
 
 describe('sums alone', () => {

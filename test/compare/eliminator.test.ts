@@ -4,7 +4,10 @@ import { eliminate, type Seen } from '../../src/compare/eliminator.ts';
 import { type Fault, fault, faults, type Probe } from '../../src/engine/faults/index.ts';
 import { siteOf } from '../../src/engine/faults/put.ts';
 import type { Model } from '../../src/engine/model.ts';
+import type { Params } from '../../src/ops/op.ts';
+import { passesOf } from '../../src/trace/passes.ts';
 import { openRandom } from '../engine/models.ts';
+import { seeded } from '../seeded.ts';
 import { passesRun } from './foreign_dump.ts';
 
 const TOKENS = [40, 77, 105, 9, 200, 31, 77, 150];
@@ -107,6 +110,36 @@ describe('what agrees rules out', () => {
       expect([...names(ruledOut), ...names(remaining)].sort()).toEqual(
         names(faults.map(({ name }) => ({ fault: name }))).sort(),
       );
+    }
+  });
+});
+
+describe('the fault that is there is never ruled out', () => {
+  const isFull = process.env.LAYERSCOPE_FULL === '1';
+  const each = inSteps.filter((_, i) => isFull || i % 4 === 0);
+
+  test.each(each)('$name, in all layers or one, seen through any choice of tensors', async (found) => {
+    const model = await openRandom('reference', RANDOM[found.name]);
+    const random = seeded(found.name.length);
+    for (const probe of probes) {
+      const run = (one: Model) => passesRun(one, TOKENS, ENDS[probe]);
+      const params: Params = found.params.layer && random() < 0.5 ? { layer: 1 } : {};
+      const faulty = await run(model.with(fault(found.name, params)));
+      const { tensors } = await compare(faulty, await run(model), { model, cause: false });
+      for (let i = 0; i < 20; i++) {
+        const share = random();
+        const kept = new Set(tensors.filter(() => random() < share).map(({ name }) => name));
+        const chosen = tensors.filter(({ name }) => kept.has(name));
+        const bad = new Set(chosen.filter(({ status }) => status === 'beyond').map(({ name }) => name));
+        const parted = chosen.find(({ name }) => bad.has(name))?.name ?? null;
+        const seen = {
+          ...{ passes: passesOf(faulty).map(({ pos0, nTokens }) => ({ nPast: pos0, nTokens })), nLayer: 3, parted },
+          ...{ compared: [...kept], agreed: [...kept].filter((name) => !bad.has(name)) },
+        };
+        const { ruledOut } = eliminate(seen);
+        const reason = ruledOut.find((one) => one.fault === found.name)?.reason;
+        expect(reason, `${probe} ${JSON.stringify({ params, ...seen })}`).toBeUndefined();
+      }
     }
   });
 });
