@@ -146,7 +146,7 @@ function ofAttention({ passes, names, model, limit }: Looked): BlindSpot[] {
 }
 
 /** Bases that models are published with: Llama 1 and 2 (Su et al. 2021), SmolLM2, Llama 3, Code Llama and Mistral 0.2. */
-const USUAL_BASES = [1e4, 1e5, 5e5, 1e6];
+export const USUAL_BASES = [1e4, 1e5, 5e5, 1e6];
 
 /** Where it takes more tokens than there are to tell the model's RoPE base from the usual one that is hardest to tell from it. */
 function ofRopeBase(last: number, model: Sizes, limit: number | null): BlindSpot[] {

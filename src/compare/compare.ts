@@ -11,6 +11,7 @@ import { selects } from '../trace/select.ts';
 import type { Trace } from '../trace/trace.ts';
 import { differencesOf, unknownsOf } from './alignment.ts';
 import { blindSpots } from './blind_spots.ts';
+import { causeOf } from './cause.ts';
 import {
   type Comparable,
   Comparison,
@@ -41,6 +42,8 @@ export interface CompareOptions extends Watch {
   readonly model?: Model;
   /** Hold both against our run in f64. Default where a model is at hand and that takes a few seconds. */
   readonly f64?: boolean;
+  /** Whether to look for the fault that makes the first divergence, which runs its op with every fault there is. Default true. */
+  readonly cause?: boolean;
   /** What reports call the two sides, a file's path for instance. */
   readonly labels?: { readonly ours?: string; readonly reference?: string };
 }
@@ -105,7 +108,7 @@ export async function compare(
     unknowns: unknownsOf(a, b),
     tensors,
     firstDivergence: divergence,
-    cause: null,
+    cause: model && divergence && options.cause !== false ? await causeOf(divergence, sides, model, watched) : null,
     logits,
     claims: claimsOf(findings),
     blindSpots: blindSpots(a, b, model?.config),

@@ -6,6 +6,7 @@
  * `ours` is the side in doubt, be it our run or a stranger's dump; `reference` is what it is held against.
  */
 import type { Model } from '../engine/model.ts';
+import type { Params } from '../ops/op.ts';
 import type { Manifest, Trace, TraceRow } from '../trace/trace.ts';
 
 /**
@@ -176,6 +177,33 @@ export interface Divergence extends Place {
   readonly reproduction: string;
 }
 
+/** A fault with the parameters that it was tried with, as `fault(name, params)` takes them. */
+export interface Suspect {
+  readonly fault: string;
+  readonly params: Params;
+}
+
+/** The fault that made the first divergence. Made in `cause.ts`, from sums alone in `sum_suspicion.ts`. */
+export interface Cause extends Suspect {
+  /** A second fault of the same op, where it takes two to reproduce the record. */
+  readonly also: Suspect | null;
+  /** The tensor whose record it reproduces. */
+  readonly at: { readonly name: string; readonly pass: number };
+  /** One or two sentences: what is wrong, how near the fault comes to the record, how far everything else stays. */
+  readonly sentence: string;
+  /** Relative RMS error that is left with the fault; of sums, the median over the column. */
+  readonly reproducedTo: number;
+  /** The same of what comes nearest among all that was tried and is no tie; `healthy` is our op without a fault. */
+  readonly nextBest: { readonly what: string; readonly error: number } | null;
+  /** Faults that reproduce the record as well: on these inputs they cannot be told apart. */
+  readonly ties: readonly Suspect[];
+  /**
+   * named: it alone reproduces the record, and all else misses by ten times or more. tied: so do the ties. suspected: the
+   * evidence is weaker than that, for the reason in the sentence.
+   */
+  readonly certainty: 'named' | 'tied' | 'suspected';
+}
+
 /** The next-token distributions of one position. Made in `logits.ts`. */
 export interface LogitsComparison {
   readonly token: number;
@@ -228,8 +256,8 @@ export interface ComparisonParts {
   /** In order of execution. */
   readonly tensors: readonly TensorComparison[];
   readonly firstDivergence: Divergence | null;
-  /** The fault that reproduces it, by name; found by the bug lab. */
-  readonly cause: string | null;
+  /** The fault that reproduces what the first divergence recorded; null where none was found or nothing parts. */
+  readonly cause: Cause | null;
   readonly logits: readonly LogitsComparison[] | null;
   readonly claims: readonly Claim[];
   readonly blindSpots: readonly BlindSpot[];
@@ -257,7 +285,7 @@ export class Comparison implements ComparisonParts {
   readonly unknowns: readonly string[];
   readonly tensors: readonly TensorComparison[];
   readonly firstDivergence: Divergence | null;
-  readonly cause: string | null;
+  readonly cause: Cause | null;
   readonly logits: readonly LogitsComparison[] | null;
   readonly claims: readonly Claim[];
   readonly blindSpots: readonly BlindSpot[];

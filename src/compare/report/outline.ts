@@ -6,6 +6,7 @@
 import { short } from '../../trace/plain_text.ts';
 import { knownPieces, shown } from '../../trace/token_label.ts';
 import type {
+  Cause,
   Comparison,
   Difference,
   Divergence,
@@ -100,13 +101,23 @@ function whereSection(comparison: Comparison, first: Divergence): Section {
 
 /** Whether the error of the first divergence was made by its op or came in with its inputs. */
 function originSection({ mode, cause }: Comparison, { op, isolation }: Divergence): Section {
-  const named = cause === null ? [] : [`The fault that reproduces it: ${cause}`];
+  const named = cause === null ? [] : [causeLine(cause)];
   if (isolation) return { label: 'Origin', lines: [...named, ...isolationLines(isolation, op)] };
   const why =
     mode === 'exact'
       ? 'exact mode compares bits and runs nothing'
       : `${op} could not be run alone on the reference's inputs`;
   return { label: 'Origin', lines: [...named, `Made there or inherited, unknown: ${why}`] };
+}
+
+const CERTAINTIES: Readonly<Record<Cause['certainty'], string>> = {
+  named: 'Cause',
+  tied: 'Cause, one of several',
+  suspected: 'Suspicion',
+};
+
+function causeLine({ certainty, sentence }: Cause): string {
+  return `${CERTAINTIES[certainty]}: ${sentence}`;
 }
 
 const OUTCOMES: Readonly<Record<Isolation['outcome'], string>> = {

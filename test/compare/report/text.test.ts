@@ -37,6 +37,18 @@ describe('the report for a terminal', () => {
     },
   );
 
+  test.each([
+    ['named', 'Cause: '],
+    ['tied', 'Cause, one of several: '],
+    ['suspected', 'Suspicion: '],
+  ] as const)('a cause that is %s is the first that is said of the origin', (certainty, begins) => {
+    const sentence = 'KV heads are tiled, not repeated: gqa-tiled reproduces kq-3 to 3e-8';
+    const suspect = { fault: 'gqa-tiled', params: {}, also: null, at: { name: 'kq-3', pass: 0 } };
+    const cause = { ...suspect, sentence, reproducedTo: 3e-8, nextBest: null, ties: [], certainty };
+    const [first] = section(reportText(comparisonWith({ ...bug, cause })), 'Origin');
+    expect(first).toContain(`${begins}KV heads are tiled`);
+  });
+
   test('is no longer for a model of 80 layers', () => {
     const large = bugOf({ nLayer: 80 });
     expect(large.tensors).toHaveLength(80 * 18 + 3);

@@ -1,0 +1,259 @@
+import { describe, expect, test } from 'vitest';
+import { compare } from '../../src/compare/compare.ts';
+import type { Cause, Comparison } from '../../src/compare/comparison.ts';
+import { type Fault, fault, faults } from '../../src/engine/faults/index.ts';
+import type { Model } from '../../src/engine/model.ts';
+import type { Params } from '../../src/ops/op.ts';
+import { RowTrace, type Trace } from '../../src/trace/trace.ts';
+import { openRandom, relativeRmsError } from '../engine/models.ts';
+import { seeded } from '../seeded.ts';
+import { changedTrace } from './changed_trace.ts';
+import { foreignDump, passesRun } from './foreign_dump.ts';
+
+const isFull = process.env.LAYERSCOPE_FULL === '1';
+
+/** A prefill of seven and a decode of one, no BOS. */
+const TOKENS = [40, 77, 105, 9, 200, 31, 77, 150];
+const ENDS = [7, 8];
+
+/** What some faults need; the others go into any model. */
+const RANDOM: Readonly<Record<string, Parameters<typeof openRandom>[1]>> = {
+  'rope-scaling-ignored': { ropeFreqs: true },
+  'tied-embedding-ignored': { tied: true },
+  'nibbles-swapped': { type: 'Q4_0' },
+};
+
+interface Healthy {
+  readonly model: Model;
+  readonly trace: Trace;
+}
+
+const made = new Map<string, Promise<Healthy>>();
+
+/** A model that can have the fault, and its healthy run. */
+function healthyFor(name: string): Promise<Healthy> {
+  const key = name in RANDOM ? name : '';
+  const open = async () => {
+    const model = await openRandom('reference', RANDOM[key]);
+    return { model, trace: await passesRun(model, TOKENS, ENDS) };
+  };
+  const found = made.get(key) ?? open();
+  made.set(key, found);
+  return found;
+}
+
+/** Faults whose output can be computed and is more than rounding. */
+const inSteps = faults.filter(({ name, changes, shows }) => {
+  return changes && !['f16-accumulation', 'stale-buffer'].includes(name) && Object.values(shows).includes('seen');
+});
+
+const pick = <T>(random: () => number, of: readonly T[]): T => of[Math.floor(random() * of.length)] as T;
+
+/** Sometimes in one layer, sometimes in one head. */
+function paramsOf({ name, params }: Fault, { config }: Model, random: () => number): Params {
+  const drawn: Record<string, number> = {};
+  if (name === 'rope-scaling-ignored') return drawn;
+  // The last layer is its default.
+  if (name === 'layer-skipped') return random() < 0.5 ? { layer: 1 } : drawn;
+  if (params.layer && random() < 0.4) drawn.layer = 1 + Math.floor(random() * (config.nLayer - 1));
+  if (params.head && random() < 0.3) drawn.head = Math.floor(random() * config.nHead);
+  return drawn;
+}
+
+/** Which tensors a stranger wrote: all; without what is fused elsewhere; without the scores. */
+const HOLDS: Readonly<Record<string, (name: string) => boolean>> = {
+  all: () => true,
+  'no ffn_silu': (name) => !name.startsWith('ffn_silu'),
+  'no kq': (name) => !/^kq-/.test(name),
+};
+
+/** How far the first faulty tensor is from a healthy one, whose inputs are the same. */
+async function effectOf(faulty: Trace, healthy: Trace): Promise<number> {
+  for (const row of healthy.entries) {
+    const { data } = await healthy.tensor(row.name, { pass: row.pass });
+    const error = relativeRmsError((await faulty.tensor(row.name, { pass: row.pass })).data, data);
+    if (error > 0 || Number.isNaN(error)) return error;
+  }
+  return 0;
+}
+
+const isAmong = ({ fault, ties, also }: Cause, name: string) =>
+  [fault, also?.fault, ...ties.map((tie) => tie.fault)].includes(name);
+
+describe('foreign dumps with a fault', () => {
+  const COUNT = isFull ? 200 : 48;
+  const random = seeded(2026);
+  const dumps = Array.from({ length: COUNT }, (_, i) => ({
+    found: (isFull ? inSteps[i % inSteps.length] : pick(random, inSteps)) as Fault,
+    noise: pick(random, [0, 0, 1e-5, 1e-4, 1e-3]),
+    type: pick(random, ['f32', 'f16'] as const),
+    holds: pick(random, Object.keys(HOLDS)),
+    seed: i + 1,
+  }));
+
+  test.each(dumps)('$found.name, noise $noise, $type, $holds, seed $seed: is named or among the ties', async (dump) => {
+    const { found, noise, type, holds, seed } = dump;
+    const { model, trace } = await healthyFor(found.name);
+    const params = paramsOf(found, model, seeded(seed));
+    const faulty = await passesRun(model.with(fault(found.name, params)), TOKENS, ENDS);
+    const ours = await foreignDump(model, faulty, { noise, type, seed, holds: HOLDS[holds]! });
+    const { cause } = await compare(ours, trace, { model });
+    const effect = await effectOf(faulty, trace);
+    // f16 keeps 11 bits; ten times the noise of two tensors can be told from it.
+    const drowns = effect < 40 * Math.hypot(noise, type === 'f16' ? 2 ** -12 : 1e-6);
+    if (!cause) return expect(drowns, `${found.name} ${JSON.stringify(params)}, effect ${effect}: no cause`).toBe(true);
+    if (cause.certainty === 'named') expect(cause.fault, cause.sentence).toBe(found.name);
+    else expect(isAmong(cause, found.name), cause.sentence).toBe(true);
+    if (cause.certainty === 'named' && cause.fault === found.name) expect(cause.params).toMatchObject(params);
+  });
+});
+
+const { model, trace: healthy } = await healthyFor('');
+
+async function causeIn(...put: readonly (readonly [name: string, params?: Params])[]): Promise<Comparison> {
+  const faulty = model.with(...put.map(([name, params]) => fault(name, params)));
+  return compare(await foreignDump(model, await passesRun(faulty, TOKENS, ENDS)), healthy, { model });
+}
+
+describe('a named cause', () => {
+  test('says what is wrong, how near it comes, and how far everything else stays', async () => {
+    const { cause } = await causeIn(['rope-pairing']);
+    expect(cause).toMatchObject({ fault: 'rope-pairing', certainty: 'named', ties: [], also: null });
+    expect(cause?.at).toEqual({ name: 'Qcur_rope-0', pass: 0 });
+    expect(cause?.reproducedTo).toBeLessThan(1e-6);
+    expect(cause?.nextBest?.error).toBeGreaterThan(0.1);
+    expect(cause?.sentence).toMatch(/^RoPE pairs the wrong dimensions: rope-pairing.* every other candidate ≥ 0\.\d+/);
+  });
+
+  test('is that of the reference where the reference made the error', async () => {
+    const dump = await foreignDump(model, await passesRun(model.with(fault('gqa-tiled')), TOKENS, ENDS));
+    const { cause } = await compare(healthy, dump, { model });
+    expect(cause).toMatchObject({ fault: 'gqa-tiled', certainty: 'named' });
+  });
+
+  test('is of the whole run of steps where the tensors between are missing', async () => {
+    const faulty = await passesRun(model.with(fault('gelu-for-silu')), TOKENS, ENDS);
+    const dump = await foreignDump(model, faulty, { holds: (name) => !/^ffn_(silu|swiglu)/.test(name) });
+    const { cause } = await compare(dump, healthy, { model });
+    expect(cause).toMatchObject({ fault: 'gelu-for-silu', certainty: 'named', at: { name: 'ffn_out-0' } });
+  });
+
+  test('in a noisy recording is that of the first op that noise does not explain, which is said', async () => {
+    const faulty = await passesRun(model.with(fault('gqa-tiled')), TOKENS, ENDS);
+    const { firstDivergence, cause } = await compare(await foreignDump(model, faulty, { noise: 1e-3 }), healthy, {
+      model,
+    });
+    expect(firstDivergence?.name).toBe('embd');
+    expect(cause).toMatchObject({ fault: 'gqa-tiled', certainty: 'named', at: { name: 'kq-0' } });
+    expect(cause?.sentence).toMatch(/what parts before kq-0 is no more than the noise of the recording, 0\.001/);
+  });
+
+  test('is not looked for with cause: false', async () => {
+    const dump = await foreignDump(model, await passesRun(model.with(fault('rope-pairing')), TOKENS, ENDS));
+    expect((await compare(dump, healthy, { model, cause: false })).cause).toBeNull();
+  });
+
+  test('of a fault that no probe of one token shows is no cause there', async () => {
+    const [one, other] = [model, model.with(fault('rope-pairing'))];
+    const comparison = await compare(await passesRun(other, [40], [1]), await passesRun(one, [40], [1]), { model });
+    expect(comparison).toMatchObject({ verdict: 'agree', cause: null });
+  });
+});
+
+describe('two faults at once', () => {
+  const pairs = [
+    [['rope-pairing'], ['gelu-for-silu']],
+    [
+      ['norm-weight-missing', { layer: 0 }],
+      ['gqa-tiled', { layer: 2 }],
+    ],
+    [
+      ['k-rows-permuted', { layer: 1 }],
+      ['no-causal-mask', { layer: 1 }],
+    ],
+  ] as const;
+
+  test.each(pairs)('%j and %j: the first is named and, once removed, the second', async (first, second) => {
+    expect((await causeIn(first, second)).cause).toMatchObject({ fault: first[0], certainty: 'named' });
+    expect((await causeIn(second)).cause).toMatchObject({ fault: second[0], certainty: 'named' });
+  });
+
+  test('of one op are named together', async () => {
+    const { cause } = await causeIn(['rope-pairing'], ['rope-base']);
+    expect([cause?.fault, cause?.also?.fault].sort()).toEqual(['rope-base', 'rope-pairing']);
+  });
+});
+
+describe('what is none of the faults', () => {
+  test('is not named: noise, a sign, a shift, a factor, wherever they are', async () => {
+    const random = seeded(5);
+    const ops = ['Qcur-0', 'Kcur_rope-1', 'kq-0', 'kqv_out-1', 'ffn_up-2', 'l_out-1', 'result_norm', 'kq_soft_max-0'];
+    const changes: readonly ((data: Float32Array) => Float32Array)[] = [
+      (data) => data.map((x) => x + 0.3 * (random() - 0.5) * Math.abs(x)),
+      (data) => data.map((x) => -x),
+      (data) => data.map((_, i) => data[(i + 1) % data.length] as number),
+      (data) => data.map((x) => 1.37 * x),
+    ];
+    for (const op of ops) {
+      for (const change of changes) {
+        const broken = await changedTrace(healthy, ({ name }, data) => (name === op ? change(data) : null));
+        const { cause } = await compare(await foreignDump(model, broken), healthy, { model });
+        expect(cause?.certainty, `${op}: ${cause?.sentence}`).not.toBe('named');
+      }
+    }
+  });
+
+  test('and a clean dump, however noisy, have no cause', async () => {
+    for (const [i, noise] of [0, 1e-6, 1e-5, 1e-4, 1e-3].entries()) {
+      for (const type of ['f32', 'f16'] as const) {
+        const dump = await foreignDump(model, healthy, { noise, type, seed: i + 1 });
+        expect((await compare(dump, healthy, { model })).cause).toBeNull();
+      }
+    }
+  });
+
+  test('but memory that nobody wrote is suspected by its place', async () => {
+    const { cause } = await causeIn(['stale-buffer', { tensor: 'ffn_up', layer: 1, share: 0.25 }]);
+    expect(cause).toMatchObject({ fault: 'stale-buffer', params: { tensor: 'ffn_up', layer: 1, share: 0.25 } });
+    expect(cause?.certainty).toBe('suspected');
+  });
+});
+
+test('a clean model raises no suspicion, whatever the prompt, its length and where it is cut into passes', async () => {
+  const random = seeded(77);
+  for (let i = 0; i < (isFull ? 100 : 12); i++) {
+    const length = 1 + Math.floor(random() * 24);
+    const tokens = Array.from({ length }, () => Math.floor(random() * 300));
+    const whole = await passesRun(model, tokens, [length]);
+    const cut = Math.max(1, Math.floor(random() * length));
+    const parts = await passesRun(model, tokens, cut < length ? [cut, length] : [length]);
+    const comparison = await compare(parts, whole, { model, allow: ['positions'] });
+    expect(comparison, `${tokens}: ${comparison}`).toMatchObject({ verdict: 'agree', cause: null });
+  }
+});
+
+describe('sums alone', () => {
+  const bare = async (trace: Trace) => {
+    const { entries, manifest } = await foreignDump(model, trace);
+    const rows = entries.map((row) => ({
+      ...row,
+      hasValues: false,
+      partly: { known: ['sum'] as const, sumResolution: 0, sample: null },
+    }));
+    return new RowTrace({ manifest, entries: rows, values: () => Promise.reject(new Error('none')), source: 'sums' });
+  };
+
+  test.each(['silu-zero', 'norm-weight-missing', 'gqa-tiled', 'residual-missing', 'tied-by-mistake'])(
+    '%s is suspected by the whole column of them, and no more',
+    async (name) => {
+      const faulty = await passesRun(model.with(fault(name)), TOKENS, ENDS);
+      const { cause } = await compare(await bare(faulty), await bare(healthy), { model });
+      expect(cause).toMatchObject({ fault: name, certainty: 'suspected' });
+      expect(cause?.sentence).toContain('sums alone are no proof');
+    },
+  );
+
+  test('of a healthy run raise no suspicion', async () => {
+    expect((await compare(await bare(healthy), await bare(healthy), { model })).cause).toBeNull();
+  });
+});
