@@ -23,6 +23,8 @@ export type {
   Tolerance,
   Verdict,
 } from './compare/comparison.ts';
+export { DetectionMatrix, type DetectionOptions, detectionMatrix } from './compare/detection_matrix.ts';
+export { detectionText } from './compare/detection_text.ts';
 export { determinism, firstUnstable, type Stability } from './compare/determinism.ts';
 export { type LadderOptions, type PrecisionLadder, precisionLadder, type RungName } from './compare/ladder.ts';
 export { mapped } from './compare/map/mapped.ts';
