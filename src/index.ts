@@ -2,6 +2,7 @@
 
 export * as charts from './charts/index.ts';
 export { allowedKinds, differenceKinds } from './compare/alignment.ts';
+export { BugHunt, bugHunt, type HuntLevel, type HuntOptions, HuntResult } from './compare/bug_hunt.ts';
 export type {
   Check,
   CheckReport,

@@ -14,11 +14,12 @@ import type { Watch } from '../platform.ts';
 import type { TraceRow } from '../trace/trace.ts';
 import type { Measure } from './comparison.ts';
 import { compareLogits } from './logits.ts';
-import { measure, type Pair } from './measure.ts';
+import { measure } from './measure.ts';
 import {
   lastLogits,
   lastPassOf,
   type ProbeName,
+  pairAt,
   probeNamed,
   probeRuns,
   probeTokens,
@@ -367,9 +368,7 @@ interface MeasuredFirst {
 
 /** The first tensor that differs, of both runs' last passes. */
 async function measuredAt(row: TraceRow, faulty: Run, healthy: Run): Promise<MeasuredFirst> {
-  const { name, shape, dims, pos0 } = row;
-  const [ours, reference] = [await faulty.tensor(name), await healthy.tensor(name)];
-  const pair: Pair = { ours: ours.data, reference: reference.data, shape, dims, pos0, offsets: null };
+  const pair = await pairAt(row, faulty, healthy);
   const { measure: whole } = measure(pair);
   const f16 = measure({ ...pair, storage: { ours: 'f16', reference: 'f32' } }).measure;
   // `measure` leaves out what is not finite; whoever adds up a tensor with NaN gets NaN.

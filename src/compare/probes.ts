@@ -9,7 +9,7 @@ import { UsageError } from '../errors.ts';
 import type { Watch } from '../platform.ts';
 import type { Tensor } from '../trace/tensor.ts';
 import type { TraceRow } from '../trace/trace.ts';
-import { measure } from './measure.ts';
+import { measure, type Pair } from './measure.ts';
 
 export type ProbeName = 'one token' | 'BOS + token' | 'prefill of 8' | 'prefill of 7 + decode' | 'long prompt';
 
@@ -98,6 +98,12 @@ export async function showsOf(faulty: Run, healthy: Run): Promise<Shows> {
   const { bitsDiffer, nonFinite, relativeRmsError } = measure(logits).measure;
   if (bitsDiffer === 0) return { first, effect: first ? 'tensor only' : 'no effect' };
   return { first, effect: nonFinite === 0 && relativeRmsError <= ROUNDING ? 'rounding' : 'seen' };
+}
+
+/** A tensor of both runs' last passes. */
+export async function pairAt({ name, shape, dims, pos0 }: TraceRow, faulty: Run, healthy: Run): Promise<Pair> {
+  const [ours, reference] = [await faulty.tensor(name), await healthy.tensor(name)];
+  return { ours: ours.data, reference: reference.data, shape, dims, pos0, offsets: null };
 }
 
 /** Rows of the last pass, in the order of computation. */
