@@ -11,6 +11,7 @@ import { generateCommand } from './cli/generate.ts';
 import { infoCommand } from './cli/info.ts';
 import { kernelCommand } from './cli/kernel.ts';
 import { mapCommand } from './cli/map.ts';
+import { matrixCommand } from './cli/matrix.ts';
 import { modelsCommand } from './cli/models.ts';
 import type { StartCells } from './cli/notebook_file.ts';
 import { recipeCommand } from './cli/recipe.ts';
@@ -41,6 +42,7 @@ const commands = [
   modelsCommand(),
   recipeCommand(),
   faultsCommand(),
+  matrixCommand(),
   checkCommand(),
   stableCommand(),
   runCommand(startCells),

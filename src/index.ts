@@ -2,6 +2,7 @@
 
 export * as charts from './charts/index.ts';
 export { allowedKinds, differenceKinds } from './compare/alignment.ts';
+export { BugHunt, bugHunt, type HuntLevel, type HuntOptions, HuntResult } from './compare/bug_hunt.ts';
 export type {
   Check,
   CheckReport,
@@ -24,6 +25,8 @@ export type {
   Tolerance,
   Verdict,
 } from './compare/comparison.ts';
+export { DetectionMatrix, type DetectionOptions, detectionMatrix } from './compare/detection_matrix.ts';
+export { detectionText } from './compare/detection_text.ts';
 export { determinism, firstUnstable, type Stability } from './compare/determinism.ts';
 export { type LadderOptions, type PrecisionLadder, precisionLadder, type RungName } from './compare/ladder.ts';
 export { mapped } from './compare/map/mapped.ts';

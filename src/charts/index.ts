@@ -5,6 +5,7 @@ export { attentionEntropy } from './attention_entropy.ts';
 export { type AttentionGridOptions, attentionGrid } from './attention_grid.ts';
 export { type AttributionChartOptions, attribution } from './attribution.ts';
 export type { Chart } from './chart.ts';
+export { detectionMatrix } from './detection_matrix.ts';
 export { type DistributionOptions, distribution } from './distribution.ts';
 export { errorGrowth } from './error_growth.ts';
 export { headScores } from './head_scores.ts';

@@ -216,7 +216,7 @@ function pick(candidates: Candidates, uniform: number): number {
 }
 
 /** Uniform in [0, 1). Tommy Ettinger's mulberry32, public domain. */
-function mulberry32(seed: number): () => number {
+export function mulberry32(seed: number): () => number {
   let state = seed >>> 0;
   return () => {
     state = (state + 0x6d2b79f5) >>> 0;

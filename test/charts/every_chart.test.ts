@@ -118,7 +118,9 @@ describe('without what it draws', () => {
     );
 
   // Drawn of a trace: `steps` shows what has not run, the others draw what was made of runs that are over.
-  const ofTraces = everyChart.filter(({ title }) => !/^(steps|precisionLadder|errorGrowth|rmsBeside)$/.test(title));
+  const ofTraces = everyChart.filter(
+    ({ title }) => !/^(steps|precisionLadder|detectionMatrix|errorGrowth|rmsBeside)$/.test(title),
+  );
   test.each(ofTraces)('$title, of a run that has not begun, says how to get there', async ({ draw }) => {
     const message = await errorOf(draw, await startedWith('all', false));
     expect(message).toMatch(/^Cannot draw .*run\.(to|generate)\(/s);

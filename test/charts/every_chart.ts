@@ -8,6 +8,7 @@ import { fileURLToPath } from 'node:url';
 import type { Comparison } from '../../src/compare/comparison.ts';
 import { attribution, charts, lens, openModel, type Run } from '../../src/node/index.ts';
 import { bug, turned } from '../compare/comparisons.ts';
+import { shippedMatrix } from './detection.ts';
 import { shippedLadder } from './ladder.ts';
 
 const PROMPT = 'Lily gave the ball to Tom. Tom thanked';
@@ -64,6 +65,7 @@ export const everyChart: readonly Drawing[] = [
   { title: 'attentionGrid', draw: ({ run }) => charts.attentionGrid(run) },
   { title: 'attentionGrid of one layer', draw: ({ run }) => charts.attentionGrid(run, { layer: 1 }) },
   { title: 'attribution', draw: ({ run }) => charts.attribution(run) },
+  { title: 'detectionMatrix', draw: async () => charts.detectionMatrix(shippedMatrix) },
   { title: 'distribution', draw: ({ run }) => charts.distribution(run) },
   { title: 'errorGrowth', draw: ({ comparison }) => charts.errorGrowth(comparison) },
   { title: 'headScores', draw: ({ run }) => charts.headScores(run) },
