@@ -4,6 +4,7 @@
  *
  *   for n in notebooks/*.ipynb; do npx layerscope run "$n" --out "$n"; done
  */
+import { createHash } from 'node:crypto';
 import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -115,5 +116,47 @@ describe.each(names)('%s', (name) => {
     } finally {
       await browser.close();
     }
+  });
+});
+
+/** Of a notebook's text and code, without outputs: what a translation is a translation of. */
+function sourceHash({ cells }: Notebook): string {
+  const sources = cells.map(({ type, source }) => ({ type, source }));
+  return createHash('sha256').update(JSON.stringify(sources)).digest('hex').slice(0, 8);
+}
+
+/** Each cell's kind, and its code without strings and comments, however its lines are broken. */
+function shapeOf({ cells }: Notebook): string[] {
+  const TEXT = /'[^'\n]*'|`[^`]*`|\/\/.*/g;
+  const LAYOUT = /\s+|,(?=\s*[)\]}])/g;
+  return cells.map(({ type, source }) => (type === 'code' ? source.replace(TEXT, '').replace(LAYOUT, '') : type));
+}
+
+describe.each(names.filter((name) => name.endsWith('.ja.ipynb')))('%s', (name) => {
+  const english = name.replace('.ja.ipynb', '.ipynb');
+  const [source, translation] = [english, name].map((each) => read(join(root, 'notebooks', each))) as [
+    Notebook,
+    Notebook,
+  ];
+
+  test('translates the English notebook as it is now', () => {
+    const hash = sourceHash(source);
+    expect(
+      translation.metadata.translation,
+      `${english} has changed: bring the Japanese up to date, then put this hash into its metadata`,
+    ).toEqual({ of: english, hash });
+    expect(translation.metadata.language).toBe('ja');
+  });
+
+  test('has the code of the English notebook, and text in Japanese', () => {
+    expect(shapeOf(translation)).toEqual(shapeOf(source));
+    const texts = translation.cells.filter(({ type }) => type === 'markdown');
+    expect(texts.filter(({ source }) => !/[ぁ-んァ-ヶ一-龠]/.test(source))).toEqual([]);
+  });
+
+  test('is told from a translation of another text', () => {
+    const [first, ...others] = source.cells;
+    const changed = { ...source, cells: [{ ...first, source: `${first?.source} And more.` }, ...others] } as Notebook;
+    expect(sourceHash(changed)).not.toBe(sourceHash(source));
   });
 });
