@@ -14,7 +14,6 @@ import type { Model } from '../engine/model.ts';
 import { LayerscopeError, UsageError } from '../errors.ts';
 import type { Run } from '../index.ts';
 import type { BackendName } from '../node/backend.ts';
-import { asTheyAre } from '../trace/dumps/dump.ts';
 import { table } from '../trace/plain_text.ts';
 import type { Tensor } from '../trace/tensor.ts';
 import { shown, tokenLabel } from '../trace/token_label.ts';
@@ -123,7 +122,7 @@ async function strangersEngineRuns({ folder, model, file, texts, telling }: Plac
 /** Their tensors, as they are. */
 async function opened({ folder, model }: Place, name: string): Promise<Trace> {
   const { readDump } = await import('../node/dump.ts');
-  return readDump(join(folder, name), { model, names: asTheyAre });
+  return readDump(join(folder, name), { model, names: 'theirs' });
 }
 
 /** Our run over the tokens of a dump. */
