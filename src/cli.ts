@@ -5,6 +5,7 @@
 import { Command, CommanderError } from 'commander';
 import { checkCommand } from './cli/check.ts';
 import { compareCommand } from './cli/compare.ts';
+import { demoCommand } from './cli/demo.ts';
 import { doctorCommand } from './cli/doctor.ts';
 import { faultsCommand } from './cli/faults.ts';
 import { generateCommand } from './cli/generate.ts';
@@ -33,6 +34,7 @@ const startCells: StartCells = async (options) => (await import('./notebook/inde
 
 const commands = [
   startCommand(startCells),
+  demoCommand(),
   traceCommand(),
   compareCommand(),
   mapCommand(),

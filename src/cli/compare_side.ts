@@ -9,7 +9,6 @@ import type { Run } from '../index.ts';
 import type { BackendName } from '../node/backend.ts';
 import type { OracleTrace } from '../oracle/index.ts';
 import type { Watch } from '../platform.ts';
-import { asTheyAre } from '../trace/dumps/dump.ts';
 import type { Trace } from '../trace/trace.ts';
 import { openFor, type Prompt, type PromptOptions, promptOf } from './model.ts';
 
@@ -178,7 +177,7 @@ async function openFile(path: string, { model, tokens, map }: FileOptions): Prom
       },
     );
   });
-  const dump = await readDump(path, { ...known, names: asTheyAre });
+  const dump = await readDump(path, { ...known, names: 'theirs' });
   // A trace of ours has our names already.
   if (dump.manifest.producer === 'layerscope') return dump;
   if (!model || !dump.manifest.tokens) {

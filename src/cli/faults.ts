@@ -3,9 +3,7 @@ import { Command, Option } from 'commander';
 import type { Effect, Page, Probe } from '../engine/faults/index.ts';
 import { shownWidth, table } from '../trace/plain_text.ts';
 import { jsonOption, printJson } from './model.ts';
-import { bold, commandLine } from './terminal.ts';
-
-type Language = 'en' | 'ja';
+import { bold, commandLine, type Language, wrapped } from './terminal.ts';
 
 interface FaultsOptions {
   readonly lang: Language;
@@ -129,19 +127,4 @@ function definitions(rows: readonly (readonly string[])[]): string {
         .map((line, i) => `  ${i === 0 ? word + ' '.repeat(width - shownWidth(word)) : ' '.repeat(width)}  ${line}`),
     )
     .join('\n');
-}
-
-/** The text in lines of at most so many columns, broken between words; a longer word stays whole. */
-function wrapped(text: string, columns: number, lang: Language): string {
-  // Only Japanese breaks between words that no space parts.
-  const words = lang === 'ja' ? [...new Intl.Segmenter(lang, { granularity: 'word' }).segment(text)] : [];
-  const parts = lang === 'ja' ? words.map(({ segment }) => segment) : text.split(/(?<= )/);
-  const lines = [''];
-  for (const part of parts) {
-    const line = lines.at(-1) ?? '';
-    const isClosing = /^[、。)」]/.test(part);
-    if (line !== '' && !isClosing && shownWidth(line + part.trimEnd()) > columns) lines.push(part);
-    else lines[lines.length - 1] = line + part;
-  }
-  return lines.map((line) => line.trimEnd()).join('\n');
 }

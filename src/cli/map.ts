@@ -8,7 +8,6 @@ import { UsageError } from '../errors.ts';
 import type { BackendName } from '../node/backend.ts';
 import { makeFolderFor } from '../node/folder.ts';
 import { writeWholeFile } from '../node/whole_file.ts';
-import { asTheyAre } from '../trace/dumps/dump.ts';
 import { cut, shownWidth, table, visible } from '../trace/plain_text.ts';
 import type { Trace } from '../trace/trace.ts';
 import {
@@ -56,7 +55,7 @@ async function map(path: string, modelPath: string, options: MapOptions): Promis
   const isGiven = [options.prompt, options.chat, options.tokens].some((text) => text !== undefined);
   const given = isGiven ? promptOf(model, options).tokens : undefined;
   const { readDump } = await import('../node/dump.ts');
-  const dump = await readDump(path, { model, names: asTheyAre, ...(given ? { tokens: given } : {}) });
+  const dump = await readDump(path, { model, names: 'theirs', ...(given ? { tokens: given } : {}) });
   const tokens = given ?? tokensOf(dump, path);
   const ours = await withBar((onProgress) => model.start(tokens).toEnd({ onProgress }));
   const evidence = await withBar((onProgress) => evidenceOf(dump, ours.trace, { onProgress }));

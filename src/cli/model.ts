@@ -1,7 +1,10 @@
-/** What the commands share: opening a model, reading a prompt, choosing tensors, printing JSON. */
+/** What the commands share: opening a model, finding the shipped one, reading a prompt, choosing tensors, printing JSON. */
+import { existsSync, readdirSync } from 'node:fs';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
 import { InvalidArgumentError, Option } from 'commander';
 import type { Model, OpenOptions } from '../engine/model.ts';
-import { DeviceError, UsageError } from '../errors.ts';
+import { DeviceError, LayerscopeError, UsageError } from '../errors.ts';
 import { type BackendName, backendOfEnvironment } from '../node/backend.ts';
 
 export const MODEL_ARGUMENT = 'a GGUF file, or a name that "layerscope models" lists';
@@ -43,6 +46,18 @@ function inWordsOfTheCommandLine(error: DeviceError): DeviceError {
 export async function openModel(path: string, options: OpenOptions): Promise<Model> {
   const node = await import('../node/index.ts');
   return node.openModel(path, options);
+}
+
+/** The F16 model in fixtures, beside this package. */
+export function shippedModel(): string {
+  const folder = fileURLToPath(new URL('../../fixtures/', import.meta.url));
+  const file = existsSync(folder) && readdirSync(folder).find((name) => name.endsWith('-f16.gguf'));
+  if (!file) {
+    throw new LayerscopeError(
+      `Cannot find the shipped model: ${folder} has no *-f16.gguf; it comes with layerscope, so install that again`,
+    );
+  }
+  return join(folder, file);
 }
 
 export interface PromptOptions {

@@ -3,18 +3,17 @@
  * logit lens, nostalgebraist 2020), and the text; the whole run goes into a file. Where the model is the shipped one, the
  * first notebook, which looks at that, is run as well.
  */
-import { existsSync, readdirSync } from 'node:fs';
+import { existsSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { Command } from 'commander';
 import prettyBytes from 'pretty-bytes';
 import type { Model } from '../engine/model.ts';
 import { lens } from '../engine/transforms/lens.ts';
-import { LayerscopeError } from '../errors.ts';
 import type { Run } from '../index.ts';
 import type { BackendName } from '../node/backend.ts';
 import { cut, short, shownWidth, table, visible } from '../trace/plain_text.ts';
-import { backendOption, jsonOption, MODEL_ARGUMENT, openFor, printJson, promptOf } from './model.ts';
+import { backendOption, jsonOption, MODEL_ARGUMENT, openFor, printJson, promptOf, shippedModel } from './model.ts';
 import type { RanNotebook, StartCells } from './notebook_file.ts';
 import { withBar } from './progress.ts';
 import { bold, commandLine, percent, shownPath } from './terminal.ts';
@@ -100,16 +99,6 @@ async function runFirstNotebook(
 function whereItIs({ notebook, written }: RanNotebook): string {
   const [forJupyter, page] = written.map(({ path }) => path);
   return `Ran ${shownPath(notebook)}: open ${page} in a browser, or ${forJupyter} in Jupyter.`;
-}
-
-/** The F16 model in fixtures, beside this package. */
-function shippedModel(): string {
-  const folder = fileURLToPath(new URL('../../fixtures/', import.meta.url));
-  const file = existsSync(folder) && readdirSync(folder).find((name) => name.endsWith('-f16.gguf'));
-  if (!file) {
-    throw new LayerscopeError(`Cannot find the shipped model: ${folder} has no *-f16.gguf; give one with --model FILE`);
-  }
-  return join(folder, file);
 }
 
 async function whereItRuns({ backend, platform }: Model): Promise<string> {

@@ -9,6 +9,7 @@ import type { ByteSource } from '../platform.ts';
 import { openArrowTrace } from '../trace/arrow_reader.ts';
 import { isArrowFile, isArrowStream, isArrowTrace, openForeignArrow } from '../trace/dumps/arrow.ts';
 import {
+  asTheyAre,
   type Dump,
   type ForeignTensor,
   type NameMap,
@@ -36,10 +37,10 @@ export interface ReadDumpOptions extends SumsTableOptions {
   /** Where the content does not tell, or tells wrongly. */
   readonly format?: DumpFormat;
   /**
-   * Which of our tensors theirs are: their name → ours, before all we know; or a map of one's own, in place of it. `asTheyAre`
-   * keeps their names and shapes.
+   * Which of our tensors theirs are: their name → ours, before all we know; or a map of one's own, in place of it. 'theirs'
+   * keeps their names and shapes, as `proposeMap` and `mapped` take a dump.
    */
-  readonly names?: Readonly<Record<string, string>> | NameMap;
+  readonly names?: Readonly<Record<string, string>> | NameMap | 'theirs';
 }
 
 /** A file that stands beside the tensors and says what was run. */
@@ -254,8 +255,16 @@ async function placed(dump: Dump, { model, tokens, names }: ReadDumpOptions, wor
   const known = tokensOf(dump, [ids, tokens]);
   const dumped = model && dumpedModel(model);
   const passes = passesOf({ ...dump, tensors }, known, dumped);
-  const map = typeof names === 'function' ? names : foreignNames({ model: dumped, passes, names, words });
+  const map = nameMapOf(names, (known) => foreignNames({ model: dumped, passes, names: known, words }));
   return placedTrace({ ...dump, tensors }, map, known ? { tokens: known, ...asText(known, dump, model) } : {});
+}
+
+function nameMapOf(
+  names: ReadDumpOptions['names'],
+  knownNames: (names: Readonly<Record<string, string>> | undefined) => NameMap,
+): NameMap {
+  if (names === 'theirs') return asTheyAre;
+  return typeof names === 'function' ? names : knownNames(names);
 }
 
 /** What a model's vocabulary makes of ids; nothing where they are not its own. */

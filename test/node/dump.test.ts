@@ -2,7 +2,6 @@ import { mkdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterEach, beforeAll, beforeEach, expect, test } from 'vitest';
 import { readDump } from '../../src/node/dump.ts';
-import { asTheyAre } from '../../src/trace/dumps/dump.ts';
 import { npy, npz } from '../trace/dumps/npy_bytes.ts';
 import { expectSame, Folder, littleEndian, TOKENS, type Traced, traced } from '../trace/dumps/traced.ts';
 
@@ -60,7 +59,7 @@ test('names are given by their owner, or kept as they are', async () => {
   folder.file('first.npy', npy(embd.shape, littleEndian(embd)));
   const named = await readDump(folder.path, { model: run.model, tokens: TOKENS, names: { first: 'hook_embed' } });
   await expectSame(named, run, ['embd']);
-  const theirs = await readDump(folder.path, { names: asTheyAre });
+  const theirs = await readDump(folder.path, { names: 'theirs' });
   expect(theirs.entries).toMatchObject([{ name: 'first', shape: [7, 64], dims: ['axis0', 'axis1'] }]);
   await expect(readDump(folder.path, { model: run.model, tokens: TOKENS })).rejects.toThrow(
     'first: its name is not known; give names, or let "layerscope map" propose one',
