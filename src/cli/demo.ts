@@ -7,7 +7,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { Command, Option } from 'commander';
 import prettyBytes from 'pretty-bytes';
-import type { Comparison, Divergence } from '../compare/comparison.ts';
+import type { Cause, Comparison, Divergence } from '../compare/comparison.ts';
 import { type TensorMap, writeMap } from '../compare/map/tensor_map.ts';
 import { errorText, f32Text } from '../compare/report/tensor_table.ts';
 import type { Model } from '../engine/model.ts';
@@ -75,9 +75,9 @@ async function demo({ keep, fast, lang = languageOf(process.env), backend }: Dem
   await strangersEngineRuns(place, ours);
   const map = await namesAreFound(place);
   await comparisonIsRefused(place, ours, map);
-  const { theirs, divergence } = await firstDivergenceIsFound(place, ours, map);
-  await opIsRunAlone(place, divergence);
-  const cause = await causeIsNamed(place, theirs, divergence);
+  const parted = await firstDivergenceIsFound(place, ours, map);
+  await opIsRunAlone(place, parted.divergence);
+  const cause = await causeIsNamed(place, parted);
   await mendedEngineAgrees(place, ours, cause);
   telling.say(`\n${texts.closing(shownPath(folder))}`);
 }
@@ -187,6 +187,8 @@ async function comparisonIsRefused(place: Place, ours: Run, map: TensorMap): Pro
 interface Parted {
   readonly theirs: Trace;
   readonly divergence: Divergence;
+  /** What compare itself says of it. */
+  readonly cause: Cause | null;
 }
 
 async function firstDivergenceIsFound(place: Place, ours: Run, map: TensorMap): Promise<Parted> {
@@ -194,7 +196,7 @@ async function firstDivergenceIsFound(place: Place, ours: Run, map: TensorMap): 
   telling.begin('parts', { calls: [compareCall(place, DUMPS.second)] });
   await strangersRun(await strangersModel(model), ours.tokens, join(folder, DUMPS.second));
   const [theirs, comparison] = await compared(place, ours, DUMPS.second, map);
-  const { verdict, firstDivergence: divergence, tensors } = comparison;
+  const { verdict, firstDivergence: divergence, tensors, cause } = comparison;
   mustBe(verdict === 'bug' && divergence, 'a bug and its first divergence');
   const { name, op, layer, token, head, pass } = divergence;
   const measure = tensors.find((each) => each.name === name && each.pass === pass)?.measure;
@@ -208,7 +210,7 @@ async function firstDivergenceIsFound(place: Place, ours: Run, map: TensorMap): 
     ['error', texts.error(errorText(measure.relativeRmsError), measure.cosine.toFixed(3))],
   ]);
   await telling.end('parts');
-  return { theirs, divergence };
+  return { theirs, divergence, cause };
 }
 
 /** A cell's lines that open the dump under our names. */
@@ -283,7 +285,7 @@ async function withFault(model: Model, name: string): Promise<Model | null> {
 /** A cause is that much nearer than anything else. */
 const CLEARLY = 10;
 
-async function causeIsNamed(place: Place, theirs: Trace, divergence: Divergence): Promise<string> {
+async function causeIsNamed(place: Place, { theirs, divergence, cause }: Parted): Promise<string> {
   const { model, lang, texts, telling } = place;
   telling.begin('cause', {
     cell: [
@@ -296,6 +298,7 @@ async function causeIsNamed(place: Place, theirs: Trace, divergence: Divergence)
   const tried = await triedOn(model, theirs, divergence);
   const [best, second] = tried;
   mustBe(best?.fault && second && CLEARLY * best.error < second.error, 'one fault that fits, and no other');
+  mustBe(cause?.certainty === 'named' && cause.fault === best.fault, 'the same fault, named by compare');
   const { faultNamed } = await import('../index.ts');
   const { title, ja } = faultNamed(best.fault);
   const { tolerance } = divergence.isolation ?? {};
