@@ -278,9 +278,12 @@ function nextBest(missed: readonly Tried[], healthy: Miss): Cause['nextBest'] {
   return { what: suspectText(suspect), error: next.error };
 }
 
-/** `rope-base (base 1e6, layer 3)` */
-export function suspectText({ fault, params }: Suspect): string {
-  const said = Object.entries(params).map(([name, value]) => `${name} ${value}`);
+/** `rope-base (layer 3, base 500000)` */
+function suspectText({ fault, params }: Suspect): string {
+  const small = (value: unknown) => typeof value === 'number' && value > 0 && value < 1e-3;
+  const said = Object.entries(params).map(([name, value]) => {
+    return `${name} ${small(value) ? Number(value).toExponential() : value}`;
+  });
   return said.length === 0 ? fault : `${fault} (${said.join(', ')})`;
 }
 

@@ -29,7 +29,7 @@ export interface Seen {
   readonly sameTokens?: boolean;
 }
 
-export interface Judged {
+export interface Judgement {
   readonly fault: string;
   /** One sentence. */
   readonly reason: string;
@@ -47,9 +47,9 @@ export interface NextProbe {
 }
 
 export interface Elimination {
-  readonly ruledOut: readonly Judged[];
+  readonly ruledOut: readonly Judgement[];
   /** The likeliest first. */
-  readonly remaining: readonly Judged[];
+  readonly remaining: readonly Judgement[];
   /** Null where one fault or none remains, and where no probe tells what remains apart. */
   readonly next: NextProbe | null;
 }
@@ -62,7 +62,7 @@ export function eliminate(given: Comparison | Seen): Elimination {
   const named = new Set(
     cause && cause.certainty !== 'suspected' ? [cause, ...cause.ties].map(({ fault }) => fault) : [],
   );
-  const ruledOut: Judged[] = [];
+  const ruledOut: Judgement[] = [];
   const left: { readonly fault: Fault; readonly reason: string; readonly rank: number }[] = [];
   for (const { fault, verdict } of judged) {
     if (named.has(fault.name)) left.push({ fault, reason: cause?.sentence ?? '', rank: -1 });

@@ -99,7 +99,7 @@ describe('foreign dumps with a fault', () => {
     const ours = await foreignDump(model, faulty, { noise, type, seed, holds: HOLDS[holds]! });
     const { cause } = await compare(ours, trace, { model });
     const effect = await effectOf(faulty, trace);
-    // f16 keeps 11 bits; ten times the noise of two tensors can be told from it.
+    // A cause comes ten times nearer than a healthy op, and may miss by four noises; f16 keeps 11 bits.
     const drowns = effect < 40 * Math.hypot(noise, type === 'f16' ? 2 ** -12 : 1e-6);
     if (!cause) return expect(drowns, `${found.name} ${JSON.stringify(params)}, effect ${effect}: no cause`).toBe(true);
     if (cause.certainty === 'named') expect(cause.fault, cause.sentence).toBe(found.name);
