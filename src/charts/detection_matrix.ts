@@ -33,10 +33,12 @@ export function detectionMatrix(matrix: DetectionMatrix): Chart {
     {
       title: 'What shows a fault, and what misses it',
       subtitle: [
-        `${rows.length} faults in ${model.replace(/^.*[\\/]/, '')}, one at a time, each run through ${probes.length} texts and compared with the healthy run`,
+        `${rows.length} faults in ${fileOf(model)}, one at a time, each run through ${probes.length} texts and compared with the healthy run`,
+        ...elsewhereSaid(matrix),
         'Left in a panel: evidence at the first tensor that differs; right: at the end of the pass. An RMS notices a move of 1 % or more',
-        `Something notices ${noticed} of the ${rows.length * probes.length} combinations. Of these, ${missedSaid(matrix, ['RMS', 'sum'])};`,
-        `looking only at the end, ${missedSaid(matrix, ['last-layer RMS', 'argmax'])}. ${relativeSaid(matrix)}`,
+        `Something notices ${noticed} of the ${rows.length * probes.length} combinations, and the relative RMS error all but ${countOf(matrix, 'relative RMS error').missed} of them`,
+        missedSaid(matrix, ['RMS', 'sum']),
+        `Looking only at the end, ${missedSaid(matrix, ['last-layer RMS', 'argmax'])}`,
         ...(leftOut.length > 0 ? [`Not tried: ${leftOut.map(({ name }) => name).join(', ')}`] : []),
       ],
       description: `Grid of ${rows.length} faults by ${probes.length} probes and ${evidenceKinds.length} kinds of evidence. Of ${noticed} combinations that something notices, ${missedSaid(matrix, ['RMS', 'sum', 'last-layer RMS', 'argmax'])}.`,
@@ -109,6 +111,11 @@ function missedSaid(matrix: DetectionMatrix, names: readonly EvidenceName[]): st
     .join(', ');
 }
 
-function relativeSaid(matrix: DetectionMatrix): string {
-  return `Relative RMS error misses ${countOf(matrix, 'relative RMS error').missed}`;
+/** Faults that another model took. */
+function elsewhereSaid({ model, rows }: DetectionMatrix): string[] {
+  return rows.flatMap((row) => (row.model === model ? [] : [`Of these ${row.fault} in ${fileOf(row.model)}`]));
+}
+
+function fileOf(path: string): string {
+  return path.replace(/^.*[\\/]/, '');
 }

@@ -174,12 +174,12 @@ export class DetectionMatrix implements DetectionParts {
     });
   }
 
-  /** `Detection matrix of lily.gguf: 43 faults × 5 probes; in 34 cells no bit differs; 180 are noticed, of which a look at …` */
+  /** `Detection matrix of lily.gguf: 43 faults × 5 probes; no bit differs in 34; 180 are noticed, of which … misses: sum 21, …` */
   toString(): string {
     const { model, rows, probes, noticed, missed, blind } = this;
     const others = missed.map(({ evidence, missed: count }) => `${evidence} ${count}`);
     return (
-      `Detection matrix of ${model}: ${rows.length} faults × ${probes.length} probes; in ${blind} cells no bit differs; ` +
+      `Detection matrix of ${model}: ${rows.length} faults × ${probes.length} probes; no bit differs in ${blind}; ` +
       `${noticed} are noticed, of which one kind of evidence alone misses: ${others.join(', ')}`
     );
   }

@@ -38,10 +38,16 @@ describe('detectionMatrix', () => {
     const { noticed, missed } = shippedMatrix;
     const rms = missed.find(({ evidence }) => evidence === 'RMS');
     const caption = captionOf(detectionMatrix(shippedMatrix));
-    expect(caption).toContain(`Something notices ${noticed} of the 35 combinations`);
+    expect(caption).toContain(
+      `Something notices ${noticed} of the 35 combinations, and the relative RMS error all but 3 of them`,
+    );
     expect(caption).toContain(
       `RMS alone misses ${rms?.missed} (${rms?.missedLarge} of them with the tensor off by 10 % or more)`,
     );
     expect(caption).toContain('Not tried: bos-missing');
+    expect(caption).not.toContain('Of these');
+    const [first, ...others] = shippedMatrix.rows;
+    const elsewhere = new DetectionMatrix({ ...shippedMatrix, rows: [{ ...first!, model: 'a/q4.gguf' }, ...others] });
+    expect(captionOf(detectionMatrix(elsewhere))).toContain('Of these k-rows-permuted in q4.gguf');
   });
 });
