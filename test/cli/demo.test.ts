@@ -8,7 +8,9 @@ const place = new Workplace();
 afterAll(() => place.remove());
 
 const model = 'fixtures/lily-4m-f16.gguf';
-const demo = (keep: string, ...more: string[]): Promise<Ended> => layerscope(['demo', '--keep', keep, ...more]);
+/** In English whatever LANG says. */
+const demo = (keep: string, ...more: string[]): Promise<Ended> =>
+  layerscope(['demo', '--keep', keep, '--lang', 'en', ...more]);
 
 describe.each(backends)('layerscope demo on %s', (backend) => {
   const folder = place.path(backend);
