@@ -14,6 +14,7 @@ export { checkTrace } from './compare/checks/check_trace.ts';
 export { checks } from './compare/checks/index.ts';
 export { type CompareOptions, compare } from './compare/compare.ts';
 export type {
+  Cause,
   Comparable,
   Comparison,
   Difference,
@@ -28,6 +29,7 @@ export type {
 export { DetectionMatrix, type DetectionOptions, detectionMatrix } from './compare/detection_matrix.ts';
 export { detectionText } from './compare/detection_text.ts';
 export { determinism, firstUnstable, type Stability } from './compare/determinism.ts';
+export { type Elimination, eliminate, type Seen } from './compare/eliminator.ts';
 export { type LadderOptions, type PrecisionLadder, precisionLadder, type RungName } from './compare/ladder.ts';
 export { mapped } from './compare/map/mapped.ts';
 export { proposeMap } from './compare/map/propose.ts';
