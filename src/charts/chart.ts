@@ -5,6 +5,7 @@
  * Specs are Vega-Lite v5, which JupyterLab 4 draws, made of plain data and nothing else.
  */
 import type { TopLevelSpec } from 'vega-lite';
+import { threeDigits as short } from '../trace/plain_text.ts';
 
 /** A Vega-Lite spec that can be shown, saved or changed. */
 export type Chart = TopLevelSpec;
@@ -57,11 +58,7 @@ export function rounded(x: number): number {
   return Number(x.toPrecision(6));
 }
 
-/** For a sentence: three significant digits. */
-export function short(x: number): string {
-  const size = Math.abs(x);
-  return size !== 0 && (size >= 1e5 || size < 1e-3) ? x.toExponential(1) : `${Number(x.toPrecision(3))}`;
-}
+export { short };
 
 /** A probability in percent, for a sentence or a label; what is neither 0 nor 1 never reads as 0 % or 100 %. */
 export function percent(probability: number): string {

@@ -3,7 +3,8 @@ import { TraceError, UsageError } from '../errors.ts';
 import type { Params } from '../ops/op.ts';
 import { singleToken } from '../tokenizer/single_token.ts';
 import type { Tokenizer } from '../tokenizer/tokenizer.ts';
-import { Tensor } from '../trace/tensor.ts';
+import { joinedAlong } from '../trace/joined_along.ts';
+import type { Tensor } from '../trace/tensor.ts';
 import { knownPieces, shown } from '../trace/token_label.ts';
 import type { Trace, TraceRow } from '../trace/trace.ts';
 
@@ -57,15 +58,7 @@ export async function tokenRows(trace: Trace, name: string, chart: string): Prom
   const rows = rowsOf(trace, name, chart);
   const parts: Tensor[] = [];
   for (const row of rows) parts.push(await trace.tensor(name, { pass: row.pass }));
-  const first = parts[0] as Tensor;
-  const data = new Float32Array(parts.reduce((size, part) => size + part.size, 0));
-  let at = 0;
-  for (const part of parts) {
-    data.set(part.data, at);
-    at += part.size;
-  }
-  const shape = [parts.reduce((tokens, part) => tokens + (part.shape[0] as number), 0), ...first.shape.slice(1)];
-  return { pos0: (rows[0] as TraceRow).pos0, tensor: new Tensor({ name, shape, dims: first.dims, data }) };
+  return { pos0: (rows[0] as TraceRow).pos0, tensor: joinedAlong(parts, 0).named(name) };
 }
 
 /** One token's values of a tensor `[token, …]`; a negative position counts from the end. */

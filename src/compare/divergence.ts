@@ -11,9 +11,8 @@ import { deadTensors } from '../llama/dead_tensors.ts';
 import { plainSteps } from '../llama/plain_steps.ts';
 import type { TraceRow } from '../trace/trace.ts';
 import type { Divergence, Isolation, Place, TensorComparison, Worst } from './comparison.ts';
-import { type Isolated, isolate, type Recorded, type Rounding } from './isolation.ts';
-import { otherLayout } from './layouts.ts';
-import { otherLayoutOf } from './pair_comparison.ts';
+import { type Isolated, type IsolateOptions, isolate, type Recorded, type Rounding } from './isolation.ts';
+import { layoutBetween } from './pair_comparison.ts';
 import type { PairedRows } from './pairs.ts';
 import { reproductionOf } from './reproduction.ts';
 import { coarseOpTolerance, defaultRules, toleranceFor } from './tolerances.ts';
@@ -101,7 +100,7 @@ function isSuspect(tensor: TensorComparison, { precision }: Search): boolean {
 async function isolatePair(tensor: TensorComparison, rows: PairedRows, search: Search): Promise<Isolated | null> {
   const { model, sides, precision } = search;
   if (!model) return null;
-  const options = { roundings: ROUNDINGS, coarse: coarseOpTolerance(precision) };
+  const options = optionsFor(precision);
   const passes = passesToRun(rows);
   let handed: Isolated | null = null;
   for (const pass of passes) {
@@ -110,6 +109,10 @@ async function isolatePair(tensor: TensorComparison, rows: PairedRows, search: S
     handed ??= isolated;
   }
   return handed;
+}
+
+function optionsFor(precision: string): IsolateOptions {
+  return { roundings: ROUNDINGS, coarse: coarseOpTolerance(precision) };
 }
 
 /** Both sides' pass at once where they were cut alike, else each pass of each side. */
@@ -138,8 +141,7 @@ async function unpairedInput(
     const entry = sides.ours.trace.entries.find(({ name, pass }) => name === input && pass === row.pass);
     if (known.has(input) || !entry?.hasValues) continue;
     const passes = { ours: row.pass, reference: null };
-    const options = { roundings: ROUNDINGS, coarse: coarseOpTolerance(precision) };
-    const isolated = await isolate(model, input, passes, sides, options);
+    const isolated = await isolate(model, input, passes, sides, optionsFor(precision));
     if (isolated?.isolation.outcome !== 'made' || !isolated.worst) continue;
     const { isolation, worst } = isolated;
     // The op's own value stands in for the reference's, which has none.
@@ -151,12 +153,8 @@ async function unpairedInput(
 
 async function layoutOf(tensor: TensorComparison, rows: PairedRows, { sides }: Search): Promise<Isolation | null> {
   const [mine, theirs] = [rows.ours[0], rows.reference[0]];
-  const { tolerance } = tensor;
-  if (!tolerance || !mine?.hasValues || !theirs?.hasValues || rows.ours.length > 1) return null;
-  const found = await sides.ours.trace.tensor(mine.name, { pass: mine.pass });
-  const wanted = await sides.reference.trace.tensor(theirs.name, { pass: theirs.pass });
-  const layout = otherLayout(found, wanted, tolerance.limit);
-  return layout && otherLayoutOf(layout);
+  if (!mine || !theirs || rows.ours.length > 1) return null;
+  return layoutBetween(sides.ours.trace, sides.reference.trace, mine, theirs, tensor.tolerance);
 }
 
 async function divergenceOf(

@@ -53,6 +53,7 @@ interface Reproduction extends Rerun {
   readonly recorded: Recorded;
   /** The op's output as ours, the record as the reference. */
   readonly pair: Pair;
+  readonly tolerance: Tolerance;
   readonly error: number;
   readonly agrees: boolean;
   readonly worst: Worst | null;
@@ -88,7 +89,7 @@ export async function isolate(
     inputs: shown.inputs,
     onReference: errorOn('reference'),
     onOurs: errorOn('ours'),
-    tolerance: toleranceOf(plain, step, shown),
+    tolerance: shown.tolerance,
   };
   const inherited = { ...common, toF64: null, explained: null, outcome: 'inherited', madeBy: null } as const;
   if (!parted) return { isolation: inherited, worst: null };
@@ -122,7 +123,8 @@ async function reproduction(
   const again = record && (await rerunIfAtHand(model, step.name, pass, recorded.trace));
   if (!again || again.output.shape.join() !== record.tensor.shape.join()) return null;
   const pair = pairOf(again.output, record.tensor, record.pos0);
-  return { ...again, pass, side, recorded, pair, ...judged(pair, toleranceOf(model, step, again)) };
+  const tolerance = toleranceOf(model, step, again);
+  return { ...again, pass, side, recorded, pair, tolerance, ...judged(pair, tolerance) };
 }
 
 async function recordOf(name: string, pass: number, trace: Trace): Promise<{ tensor: Tensor; pos0: number } | null> {

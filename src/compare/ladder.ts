@@ -11,6 +11,7 @@ import type { TokenizeOptions, Transform } from '../engine/transforms/transform.
 import { watchedBy } from '../engine/watched.ts';
 import { DeviceError, InterruptedError, UsageError } from '../errors.ts';
 import type { Watch } from '../platform.ts';
+import { joinedAlong } from '../trace/joined_along.ts';
 import { Tensor } from '../trace/tensor.ts';
 import { compareLogits } from './logits.ts';
 import { measure } from './measure.ts';
@@ -204,12 +205,7 @@ async function outputsOf(
     const outputs = new Map<string, Float32Array>();
     for (const name of new Set(run.trace.select(KEPT).map((row) => row.name))) {
       const passes = await run.trace.tensor(name, { pass: 'all' });
-      const whole = new Float32Array(passes.reduce((sum, { size }) => sum + size, 0));
-      passes.reduce((at, { data }) => {
-        whole.set(data, at);
-        return at + data.length;
-      }, 0);
-      outputs.set(name, whole);
+      outputs.set(name, joinedAlong(passes, 0).data);
     }
     return outputs;
   } catch (error) {

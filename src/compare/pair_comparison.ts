@@ -43,8 +43,7 @@ export async function comparePair(
       const status = judgeStatistics(mine, theirs, tolerance);
       return status ? { ...bare, status } : { name: rows.name, pass: mine.pass, why: whyNothing(mine, theirs) };
     }
-    const layout = await layoutBetween(ours, reference, mine, theirs, tolerance);
-    return { ...bare, status: 'beyond', isolation: layout && otherLayoutOf(layout) };
+    return { ...bare, status: 'beyond', isolation: await layoutBetween(ours, reference, mine, theirs, tolerance) };
   }
   const { coverage, resolution } = loaded;
   const pair: Pair = { ...loaded.pair, storage: { ours: mine.srcDtype, reference: theirs.srcDtype } };
@@ -65,20 +64,23 @@ function whyNothing(mine: TraceRow, theirs: TraceRow): string {
   return `its sum overflowed in ${overflowed.join(' and ')}: that says nothing of the tensor`;
 }
 
-async function layoutBetween(
+/** Whether one pass of both holds the same values in another order; null where not, and where values are not at hand. */
+export async function layoutBetween(
   ours: Trace,
   reference: Trace,
   mine: TraceRow,
   theirs: TraceRow,
   tolerance: Tolerance | null,
-): Promise<Explanation | null> {
+): Promise<Isolation | null> {
   if (!mine.hasValues || !theirs.hasValues || !tolerance) return null;
   const found = await ours.tensor(mine.name, { pass: mine.pass });
-  return otherLayout(found, await reference.tensor(theirs.name, { pass: theirs.pass }), tolerance.limit);
+  const wanted = await reference.tensor(theirs.name, { pass: theirs.pass });
+  const layout = otherLayout(found, wanted, tolerance.limit);
+  return layout && otherLayoutOf(layout);
 }
 
 /** What is known of a tensor that holds the same values in another order: no op was run for it. */
-export function otherLayoutOf(explained: Explanation): Isolation {
+function otherLayoutOf(explained: Explanation): Isolation {
   return {
     how: 'the values of both as they were recorded',
     inputs: [],

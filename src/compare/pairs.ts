@@ -4,8 +4,9 @@
  * one lacks is named.
  */
 import { sizeOf } from '../ops/shape.ts';
+import { joinedAlong } from '../trace/joined_along.ts';
 import { passesOf } from '../trace/passes.ts';
-import { Tensor } from '../trace/tensor.ts';
+import type { Tensor } from '../trace/tensor.ts';
 import type { Trace, TraceRow } from '../trace/trace.ts';
 import type { NotCompared } from './comparison.ts';
 import type { Pair } from './measure.ts';
@@ -123,35 +124,13 @@ async function spanOf(trace: Trace, rows: readonly TraceRow[]): Promise<Span> {
   }
   const [first] = parts as [Span, ...Span[]];
   if (parts.length === 1) return first;
-  return { tensor: joinedAlongTokens(parts.map(({ tensor }) => tensor)), pos0: first.pos0 };
-}
-
-/** Along the axis `token`; keys that a pass did not have yet are 0, and masked. */
-function joinedAlongTokens(parts: readonly Tensor[]): Tensor {
-  const [first] = parts as readonly [Tensor, ...Tensor[]];
-  const axis = first.dims.indexOf('token');
-  const keyAxis = first.dims.indexOf('key');
-  const width = (tensor: Tensor) => sizeOf(tensor.shape.slice(axis + 1));
-  const widest = parts.reduce((widest, part) => (width(part) > width(widest) ? part : widest), first);
-  const tokens = parts.reduce((sum, part) => sum + (part.shape[axis] as number), 0);
-  const shape = [...first.shape.slice(0, axis), tokens, ...widest.shape.slice(axis + 1)];
-  const data = new Float32Array(sizeOf(shape));
-  const outer = sizeOf(first.shape.slice(0, axis));
-  let done = 0;
-  for (const part of parts) {
-    const rows = part.shape[axis] as number;
-    const size = width(part);
-    // Only keys may differ, and they are the last axis: each row begins where it would and ends sooner.
-    for (let o = 0; o < outer; o++) {
-      for (let r = 0; r < rows; r++) {
-        const from = (o * rows + r) * size;
-        data.set(part.data.subarray(from, from + size), (o * tokens + done + r) * width(widest));
-      }
-    }
-    done += rows;
-  }
-  if (keyAxis >= 0) shape[keyAxis] = widest.shape[keyAxis] as number;
-  return new Tensor({ name: first.name, shape, dims: first.dims, data });
+  return {
+    tensor: joinedAlong(
+      parts.map((part) => part.tensor),
+      first.tensor.dims.indexOf('token'),
+    ),
+    pos0: first.pos0,
+  };
 }
 
 /** The part of both that is over the same positions. */

@@ -7,8 +7,9 @@ import type { Model } from '../engine/model.ts';
 import { opOf } from '../engine/shapes.ts';
 import { StepError } from '../errors.ts';
 import type { Step } from '../ops/step.ts';
+import { joinedAlong } from '../trace/joined_along.ts';
 import { passesOf, type TracePass } from '../trace/passes.ts';
-import { Tensor } from '../trace/tensor.ts';
+import type { Tensor } from '../trace/tensor.ts';
 import type { Trace, TraceRow } from '../trace/trace.ts';
 
 export interface RerunOptions {
@@ -146,21 +147,7 @@ async function cacheOf(slot: string, reader: Step, source: Source): Promise<Tens
     parts.push(part);
     at += part.shape[0] as number;
   }
-  return joined(parts);
-}
-
-/** Tensors one after the other along their first axis. */
-export function joined(parts: readonly Tensor[]): Tensor {
-  const [first] = parts;
-  if (!first || parts.length === 1) return first as Tensor;
-  const data = new Float32Array(parts.reduce((size, part) => size + part.size, 0));
-  let at = 0;
-  for (const part of parts) {
-    data.set(part.data, at);
-    at += part.size;
-  }
-  const rows = parts.reduce((sum, part) => sum + (part.shape[0] as number), 0);
-  return new Tensor({ name: first.name, shape: [rows, ...first.shape.slice(1)], dims: first.dims, data });
+  return joinedAlong(parts, 0);
 }
 
 function notAtHand(name: string, row: TraceRow | undefined, reader: Step, pass: TracePass): StepError {

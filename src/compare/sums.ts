@@ -24,7 +24,7 @@ export function judgeStatistics(
 ): 'equal' | 'within' | 'beyond' | null {
   const [a, b] = [ours.statistics, reference.statistics];
   const both = (field: keyof Statistics) => knows(ours, field) && knows(reference, field);
-  if (both('hash64') && a.n === b.n) return a.hash64 === b.hash64 ? 'equal' : spread(ours, reference, limit, both);
+  if (both('hash64') && a.n === b.n && a.hash64 === b.hash64) return 'equal';
   return spread(ours, reference, limit, both);
 }
 

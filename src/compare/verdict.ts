@@ -1,4 +1,5 @@
 /** What the numbers of a comparison come to, in words: the verdict, and what each number supports. */
+import { threeDigits } from '../trace/plain_text.ts';
 import type {
   Claim,
   ComparisonParts,
@@ -42,7 +43,9 @@ export function verdictOf(findings: Findings): { readonly verdict: Verdict; read
   }
   if (beyond[0]) {
     const { name, measure, tolerance } = beyond[0];
-    const error = measure ? ` (${short(measure.relativeRmsError)}, allowed ${short(tolerance?.limit ?? 0)})` : '';
+    const error = measure
+      ? ` (${threeDigits(measure.relativeRmsError)}, allowed ${threeDigits(tolerance?.limit ?? 0)})`
+      : '';
     const summary = `from ${name} on the two differ by more than rounding usually gives${error}, yet every op gives the same on the same inputs`;
     return { verdict: 'noise', summary };
   }
@@ -65,7 +68,7 @@ function ofDivergence(
     const summary = `${name}${where} is the first element whose bits differ: ${ours} and ${reference}`;
     return { verdict: isRounding ? 'noise' : 'bug', summary };
   }
-  const values = `${short(ours)} where ${labels.reference} has ${short(reference)}`;
+  const values = `${threeDigits(ours)} where ${labels.reference} has ${threeDigits(reference)}`;
   if (!isolation) {
     return { verdict: 'bug', summary: `the two part at ${name} (${op})${where}: ${values}` };
   }
@@ -82,7 +85,7 @@ function precisionSummary(rounded: readonly TensorComparison[], { precision, lab
   }
   const left = Math.max(...named.map(({ isolation }) => isolation?.explained?.left ?? 0));
   const more = rounded.length > named.length ? `; ${rounded.length - named.length} are within what is known of it` : '';
-  return `${named.length} ops part, and are reproduced with ${names.join(' and ')} (${short(left)} is left)${more}`;
+  return `${named.length} ops part, and are reproduced with ${names.join(' and ')} (${threeDigits(left)} is left)${more}`;
 }
 
 /** ` at token 5, head 2, [2, 5, 17]` */
@@ -117,10 +120,10 @@ function worstClaim(tensors: readonly TensorComparison[]): Claim[] {
     return !most || errorOf(each) > errorOf(most) ? each : most;
   }, null);
   if (!worst) return [];
-  const limit = worst.tolerance ? `, allowed ${short(worst.tolerance.limit)}: ${worst.tolerance.source}` : '';
+  const limit = worst.tolerance ? `, allowed ${threeDigits(worst.tolerance.limit)}: ${worst.tolerance.source}` : '';
   return [
     {
-      number: `relative RMS error ${short(errorOf(worst))} at most, in ${worst.name}`,
+      number: `relative RMS error ${threeDigits(errorOf(worst))} at most, in ${worst.name}`,
       supports: `how far the two are apart end to end over ${measured.length} tensors${limit}`,
     },
   ];
@@ -134,7 +137,7 @@ function coverageClaim(tensors: readonly TensorComparison[]): Claim[] {
   const all = parts.reduce((sum, { measure, coverage }) => sum + (measure?.n ?? 0) / coverage, 0);
   return [
     {
-      number: `${seen} of ${Math.round(all)} elements, ${short((100 * seen) / all)} %, in ${parts.length} tensors`,
+      number: `${seen} of ${Math.round(all)} elements, ${threeDigits((100 * seen) / all)} %, in ${parts.length} tensors`,
       supports: 'only what was at hand of these: a fault elsewhere in them would not show',
     },
   ];
@@ -148,7 +151,7 @@ function isolationClaims(name: string, isolation: Isolation, labels: Findings['l
   const { onReference, onOurs, toF64, tolerance, how } = isolation;
   const claims: Claim[] = [];
   const said = (side: string, error: number) => ({
-    number: `${short(error)} on the inputs of ${side}, allowed ${short(tolerance.limit)}`,
+    number: `${threeDigits(error)} on the inputs of ${side}, allowed ${threeDigits(tolerance.limit)}`,
     supports:
       error <= tolerance.limit
         ? `our op reproduces what ${side} recorded of ${name}`
@@ -158,7 +161,7 @@ function isolationClaims(name: string, isolation: Isolation, labels: Findings['l
   if (onOurs !== null) claims.push(said(labels.ours, onOurs));
   if (toF64) {
     claims.push({
-      number: `our op is ${short(toF64.op)} from f64, the record ${short(toF64.recorded)}`,
+      number: `our op is ${threeDigits(toF64.op)} from f64, the record ${threeDigits(toF64.recorded)}`,
       supports:
         toF64.recorded > toF64.op
           ? 'the recorded output is the one that is wrong'
@@ -178,7 +181,7 @@ function precisionClaims(tensors: readonly TensorComparison[]): Claim[] {
     byName.set(name, { count: sofar.count + 1, before, left: Math.max(left, sofar.left) });
   }
   return [...byName].map(([name, { count, before, left }]) => ({
-    number: `${short(before)} op by op, ${short(left)} once imitated`,
+    number: `${threeDigits(before)} op by op, ${threeDigits(left)} once imitated`,
     supports: `${name} is all that sets ${count} op${count === 1 ? '' : 's'} apart: precision, not a bug`,
   }));
 }
@@ -198,7 +201,7 @@ function f64Claim(tensors: readonly TensorComparison[], { ours, reference }: Fin
   const far = ratio >= ALIKE ? ours : reference;
   return [
     {
-      number: `${short(worst.toF64.ours)} and ${short(worst.toF64.reference)} from our run in f64, ratio ${short(ratio)}, in ${worst.name}`,
+      number: `${threeDigits(worst.toF64.ours)} and ${threeDigits(worst.toF64.reference)} from our run in f64, ratio ${threeDigits(ratio)}, in ${worst.name}`,
       supports: isAlike
         ? 'neither side is further from exact arithmetic than the other: both round'
         : `${far} is the one that is further from exact arithmetic`,
@@ -214,7 +217,7 @@ function rmsClaim(tensors: readonly TensorComparison[]): Claim[] {
   if (!hidden?.measure) return [];
   return [
     {
-      number: `RMS ratio ${hidden.measure.rmsRatio.toFixed(4)} at ${hidden.name}, whose relative RMS error is ${short(hidden.measure.relativeRmsError)}`,
+      number: `RMS ratio ${hidden.measure.rmsRatio.toFixed(4)} at ${hidden.name}, whose relative RMS error is ${threeDigits(hidden.measure.relativeRmsError)}`,
       supports: 'nothing: an RMS does not see a vector turn, so it would have missed this',
     },
   ];
@@ -237,7 +240,7 @@ function logitsClaims(logits: Findings['logits']): Claim[] {
   const flips = logits.filter(({ ours, reference }) => ours !== reference);
   return [
     {
-      number: `KL divergence ${short(kl)} nats at most, over ${logits.length} position${logits.length === 1 ? '' : 's'}`,
+      number: `KL divergence ${threeDigits(kl)} nats at most, over ${logits.length} position${logits.length === 1 ? '' : 's'}`,
       supports: 'how much of the difference reaches what is drawn from',
     },
     {
@@ -258,11 +261,4 @@ function allowedClaims(allowed: readonly Difference[]): Claim[] {
         ? 'nothing by itself: what they change on purpose is among what was found'
         : 'less of everything above: the two are not the same experiment in this, which was allowed',
   }));
-}
-
-/** Three significant digits. */
-export function short(x: number): string {
-  if (!Number.isFinite(x)) return `${x}`;
-  const size = Math.abs(x);
-  return size !== 0 && (size >= 1e5 || size < 1e-3) ? x.toExponential(1) : `${Number(x.toPrecision(3))}`;
 }

@@ -25,6 +25,12 @@ export function short(value: number | null): string {
   return size >= 1e5 || size < 1e-3 ? value.toExponential(2) : value.toPrecision(4);
 }
 
+/** Three significant digits, as a sentence has a number. */
+export function threeDigits(x: number): string {
+  const size = Math.abs(x);
+  return size !== 0 && (size >= 1e5 || size < 1e-3) ? x.toExponential(1) : `${Number(x.toPrecision(3))}`;
+}
+
 const graphemes = new Intl.Segmenter();
 
 /** The text in at most `columns` columns, with an ellipsis where it was longer. */

@@ -1,6 +1,5 @@
 /** What single faults do, by number, beside what every page is held against. */
 import { describe, expect, test } from 'vitest';
-import { joined } from '../../../src/compare/rerun.ts';
 import { fault, faults } from '../../../src/engine/faults/index.ts';
 import type { Model } from '../../../src/engine/model.ts';
 import { outputShapes } from '../../../src/engine/shapes.ts';
@@ -9,6 +8,7 @@ import { forward } from '../../../src/llama/forward.ts';
 import { expectedWeights } from '../../../src/llama/weights.ts';
 import { openModel } from '../../../src/node/index.ts';
 import type { Progress } from '../../../src/platform.ts';
+import { joinedAlong } from '../../../src/trace/joined_along.ts';
 import type { Tensor } from '../../../src/trace/tensor.ts';
 import { backends, noAdapter, openRandom, relativeRmsError } from '../models.ts';
 import { seenBy } from './probes.ts';
@@ -162,7 +162,7 @@ describe.each(backends)('on %s', (backend) => {
     const run = await faulty.start(TOKENS.slice(0, 5)).toEnd();
     await (await run.append(TOKENS.slice(5))).toEnd();
     const [before, now] = [await run.tensor('Kcur_rope-1', { pass: 0 }), await run.tensor('Kcur_rope-1')];
-    const k = joined([before, now]);
+    const k = joinedAlong([before, now], 0);
     const alone = await faulty.runStep('kq-1', { q: await run.tensor('Qcur_rope-1'), k });
     expect(relativeRmsError(alone.data, (await run.tensor('kq-1')).data)).toBeLessThan(1e-6);
   });
