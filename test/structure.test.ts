@@ -31,7 +31,8 @@ const IMPORT_ORDER: readonly (readonly string[])[] = [
   ['node', 'browser'],
   ['oracle'],
   ['notebook'],
-  ['lab', 'cli'],
+  ['lab'],
+  ['cli'],
 ];
 const rank = new Map(IMPORT_ORDER.flatMap((line, i) => line.map((part) => [part, i] as const)));
 
