@@ -16,6 +16,7 @@ import type { RecordNoise } from './noise.ts';
 import { layoutBetween } from './pair_comparison.ts';
 import type { PairedRows } from './pairs.ts';
 import { reproductionOf } from './reproduction.ts';
+import { isolationOfSums, type RoundedSums, roundedSums } from './rounded_sums.ts';
 import { coarseOpTolerance, defaultRules, toleranceFor } from './tolerances.ts';
 
 /** The roundings that engines do on purpose, each as a transform of ours. */
@@ -52,6 +53,12 @@ export async function findDivergence(
     const first = tensors.find(({ status }) => status !== 'equal');
     return { tensors, divergence: first ? unisolated(first, search) : null };
   }
+  const { sides, model, watched } = search;
+  let sums: Promise<RoundedSums | null> | null = null;
+  const sumsRounded = () => {
+    sums ??= model ? roundedSums(sides, model, ROUNDINGS, watched) : Promise.resolve(null);
+    return sums;
+  };
   let layout: Divergence | null = null;
   let isHandedOn = false;
   for (const [i, { tensor, rows }] of measured.entries()) {
@@ -69,8 +76,15 @@ export async function findDivergence(
     });
     const isolation = isolated?.isolation ?? tensor.isolation ?? (await layoutOf(tensor, rows, search));
     tensors[i] = { ...tensor, isolation };
-    if (!isolation) {
+    // That an op of ours gives what ours recorded says nothing of a reference that told a sum.
+    const isBare = tensor.measure === null && (isolation === null || isolation.outcome === 'inherited');
+    if (!isolation || isBare) {
       if (tensor.status === 'within' || tensor.status === 'equal') continue;
+      const rounded = isBare ? await sumsRounded() : null;
+      if (rounded) {
+        tensors[i] = { ...tensor, isolation: isolationOfSums(rounded) };
+        continue;
+      }
       return { tensors, divergence: earlierDead(tensor, search) ?? unisolated(tensor, search) };
     }
     switch (isolation.outcome) {

@@ -4,11 +4,11 @@ import type { Cause, Comparison } from '../../src/compare/comparison.ts';
 import { type Fault, fault, faults } from '../../src/engine/faults/index.ts';
 import type { Model } from '../../src/engine/model.ts';
 import type { Params } from '../../src/ops/op.ts';
-import { RowTrace, type Trace } from '../../src/trace/trace.ts';
+import type { Trace } from '../../src/trace/trace.ts';
 import { openRandom, relativeRmsError } from '../engine/models.ts';
 import { seeded } from '../seeded.ts';
 import { changedTrace } from './changed_trace.ts';
-import { foreignDump, passesRun } from './foreign_dump.ts';
+import { foreignDump, passesRun, sumsOf } from './foreign_dump.ts';
 
 const isFull = process.env.LAYERSCOPE_FULL === '1';
 
@@ -246,15 +246,7 @@ test('a clean model raises no suspicion, whatever the prompt, its length and whe
 });
 
 describe('sums alone', () => {
-  const bare = async (trace: Trace) => {
-    const { entries, manifest } = await foreignDump(model, trace);
-    const rows = entries.map((row) => ({
-      ...row,
-      hasValues: false,
-      partly: { known: ['sum'] as const, sumResolution: 0, sample: null },
-    }));
-    return new RowTrace({ manifest, entries: rows, values: () => Promise.reject(new Error('none')), source: 'sums' });
-  };
+  const bare = async (trace: Trace) => sumsOf(await foreignDump(model, trace));
 
   test.each(['silu-zero', 'norm-weight-missing', 'gqa-tiled', 'residual-missing', 'tied-by-mistake'])(
     '%s is suspected by the whole column of them, and no more',
