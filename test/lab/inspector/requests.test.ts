@@ -4,7 +4,7 @@ import * as charts from '../../../src/charts/index.ts';
 import type { Model } from '../../../src/engine/model.ts';
 import { attribution } from '../../../src/engine/transforms/attribution.ts';
 import { lens } from '../../../src/engine/transforms/lens.ts';
-import { bytesSource } from '../../../src/gguf/bytes.ts';
+import { bytesSource, joinBytes } from '../../../src/gguf/bytes.ts';
 import type { Experiment } from '../../../src/lab/inspector/experiment.ts';
 import type { ChartCall } from '../../../src/lab/inspector/requests/chart.ts';
 import { openModel } from '../../../src/node/index.ts';
@@ -155,6 +155,20 @@ describe('arrow', () => {
     const some = await page.ask('arrow', { experiment, names: ['kq_soft_max-*'] });
     expect((await openArrowTrace(bytesSource('some.arrow', some.bytes))).names).toHaveLength(model.config.nLayer);
     await expect(page.ask('arrow', { experiment, names: ['nothing-*'] })).rejects.toThrow();
+  });
+
+  test('one that is larger than a message comes in parts, which follow each other', async () => {
+    const long = { ...experiment, text: TEXT.repeat(12) };
+    await page.ask('move', { experiment: long, move: { to: 'end' } });
+    const first = await page.ask('arrow', { experiment: long });
+    expect(first.parts).toBeGreaterThan(1);
+    const pieces = [first.bytes];
+    for (let part = 1; part < first.parts; part++) {
+      pieces.push((await page.ask('arrow', { experiment: long, part })).bytes);
+    }
+    const trace = await openArrowTrace(bytesSource('long.arrow', await joinBytes(pieces)));
+    expect(trace.entries).toHaveLength(first.tensors);
+    await expect(page.ask('arrow', { experiment: long, part: 1 })).rejects.toThrow('ask for part 0 again');
   });
 });
 
