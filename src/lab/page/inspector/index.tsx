@@ -2,17 +2,27 @@
 import { render } from 'preact';
 import type { LabActions } from '../shell/panes.ts';
 import { type Connection, connectionOver, socketPort } from './connection.ts';
-import { inspectorOver } from './state.ts';
+import { type Inspector, inspectorOver } from './state.ts';
 
 /** Through the server that the page came from. Resolves when the session is reached, rejects with an Error where it is not. */
 export async function mountInspector(host: HTMLElement, lab: LabActions): Promise<void> {
   mountOver(connectionOver(socketPort(await openSocket())), host, lab);
 }
 
-/** Through any connection: of a worker, in a page without a server. */
-export function mountOver(connection: Connection, host: HTMLElement, _lab: LabActions): void {
+/** What a page without a server has in its place. */
+export interface Alone {
+  /** The models and traces that the list offers: those that the page has with it. */
+  listFiles(): Promise<readonly { readonly path: string; readonly where: 'lab' }[]>;
+}
+
+/**
+ * Through any connection: of a worker, in a page without a server, which gives `alone`. The inspector that it gives is for
+ * whoever leads it, as a lesson does.
+ */
+export function mountOver(connection: Connection, host: HTMLElement, _lab: LabActions, _alone?: Alone): Inspector {
   const inspector = inspectorOver(connection);
   render(<p>{inspector.opened.value?.file ?? 'Open a model'}</p>, host);
+  return inspector;
 }
 
 function openSocket(): Promise<WebSocket> {
