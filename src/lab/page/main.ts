@@ -1,0 +1,13 @@
+import '@jupyterlab/notebook/style/index.js';
+import '@jupyterlab/completer/style/index.js';
+import '@jupyterlab/tooltip/style/index.js';
+import '@jupyterlab/theme-light-extension/style/theme.css';
+import { NotebookPanel, NotebookWidgetFactory, NotebookModelFactory, NotebookActions, ToolbarItems } from '@jupyterlab/notebook';
+import { CompleterModel, Completer, CompletionHandler, ProviderReconciliator, KernelCompleterProvider } from '@jupyterlab/completer';
+import { CodeMirrorEditorFactory, CodeMirrorMimeTypeService, EditorLanguageRegistry, EditorExtensionRegistry, EditorThemeRegistry, ybinding } from '@jupyterlab/codemirror';
+import { Context } from '@jupyterlab/docregistry';
+import { Tooltip } from '@jupyterlab/tooltip';
+import { createMarkdownParser } from '@jupyterlab/markedparser-extension';
+import { ServiceManager, ServerConnection } from '@jupyterlab/services';
+import { RenderMimeRegistry, standardRendererFactories } from '@jupyterlab/rendermime';
+console.log(NotebookPanel, NotebookWidgetFactory, NotebookModelFactory, NotebookActions,CompleterModel, Completer, CompletionHandler, ProviderReconciliator, KernelCompleterProvider,CodeMirrorEditorFactory, CodeMirrorMimeTypeService, EditorLanguageRegistry, EditorExtensionRegistry, EditorThemeRegistry, ybinding, Context, Tooltip, createMarkdownParser, ServiceManager, ServerConnection, RenderMimeRegistry, standardRendererFactories, ToolbarItems);
