@@ -1,6 +1,6 @@
 /** Light or dark: as the system has it, or as was chosen in the page and is remembered in the browser. */
 import { computed, effect, signal } from '@preact/signals';
-import { applyTheme, type Choice, rememberedChoice, rememberChoice, type Theme } from './choice.ts';
+import { applyTheme, type Choice, rememberChoice, rememberedChoice, type Theme } from './choice.ts';
 
 export type { Choice, Theme } from './choice.ts';
 
