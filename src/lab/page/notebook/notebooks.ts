@@ -31,6 +31,7 @@ export class Notebooks {
     Widget.attach(this.#tabs, host);
     new ResizeObserver(() => MessageLoop.postMessage(this.#tabs, Widget.ResizeMessage.UnknownSize)).observe(host);
     this.#tabs.currentChanged.connect(() => this.#follow());
+    this.#follow();
     document.addEventListener('keydown', (event) => this.#commands.processKeydownEvent(event), true);
     window.addEventListener('beforeunload', (event) => {
       if (this.hasUnsaved) event.preventDefault();
@@ -129,5 +130,7 @@ export class Notebooks {
 
   #follow(): void {
     this.#inFront.value = this.#front?.file.path ?? null;
+    // Behind the tabs is the welcome.
+    this.#tabs.setHidden(this.#front === null);
   }
 }
