@@ -44,6 +44,7 @@ export type { GenerateOptions, Run, RunOptions, Sampled } from './engine/run.ts'
 export { type OpCase, runOp } from './engine/run_op.ts';
 export { type Drawn, Sampler, type SamplerOptions, type Stage } from './engine/sampler.ts';
 export { type AttributionOptions, attribution } from './engine/transforms/attribution.ts';
+export { type ChangeOptions, change } from './engine/transforms/change.ts';
 export { type Edited, type EditFunction, type EditOptions, edit } from './engine/transforms/edit.ts';
 export { f16Accumulation } from './engine/transforms/f16_accumulation.ts';
 export { f16Storage } from './engine/transforms/f16_storage.ts';

@@ -40,7 +40,7 @@ interface Sheet {
   readonly table: GPUBuffer;
   readonly records: GPUBuffer;
   /** What the table holds, so that a decode step like the last one writes nothing. */
-  readonly mirror: Uint32Array;
+  readonly mirror: Uint32Array<ArrayBuffer>;
 }
 
 /** A tensor whose statistics are under way. */

@@ -18,7 +18,9 @@ export function drawChart(host: HTMLElement, spec: unknown, language: 'vega' | '
     // Charts hold their data; an address in a spec is not fetched, as the page talks to its server alone.
     loader: { ...loader(), load: refuse },
   };
-  return embed(host, spec as VisualizationSpec, options);
+  // The kernel sends Vega-Lite as version 5, which Jupyter knows; the language is that of 6, and Vega would warn.
+  const { $schema: _, ...unversioned } = spec as VisualizationSpec & { $schema?: string };
+  return embed(host, unversioned as VisualizationSpec, options);
 }
 
 async function refuse(address: string): Promise<string> {

@@ -1,0 +1,40 @@
+/**
+ * An experiment: a text on its way through a model, with what was changed on purpose. Plain data, so that a link holds it, a
+ * cell can be written from it, and two that are equal share one run.
+ */
+import { fault } from '../../engine/faults/index.ts';
+import { type ChangeOptions, change } from '../../engine/transforms/change.ts';
+import type { Transform } from '../../engine/transforms/transform.ts';
+import type { Params } from '../../ops/op.ts';
+
+export interface Experiment {
+  /** Of the opened file: the path below the lab's folder, or the name of a dropped file. */
+  readonly file: string;
+  readonly backend: 'webgpu' | 'reference';
+  readonly text: string;
+  /** In place of the text's own tokens. */
+  readonly tokens?: readonly number[];
+  /** As the model's metadata says where it is absent. */
+  readonly bos?: boolean;
+  readonly chat?: boolean;
+  readonly faults: readonly FaultSpec[];
+  readonly changes: readonly ChangeSpec[];
+}
+
+export interface FaultSpec {
+  readonly fault: string;
+  readonly params: Params;
+}
+
+export interface ChangeSpec extends ChangeOptions {
+  /** A name or glob that `change` takes. */
+  readonly tensor: string;
+}
+
+/** What the experiment changes, as transforms. Throws UsageError and StepError as `fault` and `change` do. */
+export function transformsOf({ faults, changes }: Pick<Experiment, 'faults' | 'changes'>): Transform[] {
+  return [
+    ...faults.map(({ fault: name, params }) => fault(name, params)),
+    ...changes.map(({ tensor, ...how }) => change(tensor, how)),
+  ];
+}

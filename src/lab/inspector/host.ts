@@ -1,0 +1,12 @@
+/** What the inspector needs of where it runs: a child process of the lab's server, or a worker of a page. */
+import type { Model } from '../../engine/model.ts';
+import type { ByteSource, Platform, Watch } from '../../platform.ts';
+import type { Trace } from '../../trace/trace.ts';
+
+export interface InspectorHost {
+  readonly platform: Platform;
+  /** A file by the path that the page names it with; a page without a server has none and throws UsageError, saying to drop it. */
+  open(path: string): Promise<ByteSource>;
+  /** What llama.cpp computes of the same tokens; null where there is no llama.cpp. */
+  readonly llamaCpp: ((model: Model, tokens: readonly number[], watch: Watch) => Promise<Trace>) | null;
+}

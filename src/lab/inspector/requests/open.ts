@@ -1,0 +1,42 @@
+/** Opens a model file: what the page shows of it before anything runs. */
+
+import type { LlamaConfig } from '../../../llama/config.ts';
+import { ops } from '../../../ops/index.ts';
+import type { Params } from '../../../ops/op.ts';
+import type { Experiment } from '../experiment.ts';
+import type { Request } from '../request.ts';
+
+export interface OpenedModel {
+  readonly file: string;
+  readonly backend: { readonly name: string; readonly adapter: string };
+  readonly config: LlamaConfig;
+  /** Every step of a pass, in order. */
+  readonly steps: readonly StepCard[];
+}
+
+/** A step without what it computed. */
+export interface StepCard {
+  readonly name: string;
+  readonly layer: number | null;
+  readonly op: string;
+  readonly formula: string;
+  readonly inputs: Readonly<Record<string, string>>;
+  readonly params: Params;
+  readonly dims: readonly string[];
+  readonly hook: string | null;
+  readonly hf: string | null;
+}
+
+export const open: Request<Pick<Experiment, 'file' | 'backend'>, OpenedModel> = async (session, params) => {
+  const model = await session.model(params);
+  const { config, steps, backend, names } = model;
+  return {
+    file: params.file,
+    backend: { name: backend.name, adapter: `${backend.adapter}` },
+    config,
+    steps: steps.map(({ name, layer, op, inputs, params, dims }) => {
+      const { hook, hf } = names.aliases(name);
+      return { name, layer, op, formula: ops[op]?.formula ?? '', inputs, params, dims, hook, hf };
+    }),
+  };
+};

@@ -1,0 +1,44 @@
+/** The page's way to a session: over a websocket to the server's child process, or to a worker in this page. */
+import type { Watch } from '../../../platform.ts';
+import { Client, type Port } from '../../inspector/port.ts';
+import type { ParamsOf, RequestName, ResultOf } from '../../inspector/requests/index.ts';
+import { fromBytes, toBytes } from '../../inspector/wire.ts';
+
+export interface Connection {
+  /** Rejects with SessionError as the session says, or LayerscopeError where it is gone. */
+  ask<Name extends RequestName>(name: Name, params: ParamsOf<Name>, watch?: Watch): Promise<ResultOf<Name>>;
+}
+
+export function connectionOver(port: Port): Connection {
+  const client = new Client(port);
+  return { ask: (name, params, watch) => client.ask(name, params, watch) as Promise<never> };
+}
+
+/** The port of an open websocket. */
+export function socketPort(socket: WebSocket): Port {
+  socket.binaryType = 'arraybuffer';
+  return {
+    post: (message) => socket.send(toBytes(message) as Uint8Array<ArrayBuffer>),
+    onMessage: (listener) =>
+      socket.addEventListener('message', ({ data }) => listener(fromBytes(new Uint8Array(data as ArrayBuffer)))),
+    onClose: (listener) =>
+      socket.addEventListener('close', ({ reason }) =>
+        listener(
+          reason ||
+            'The inspector’s connection to the lab was lost: see that the lab still runs, then load the page again',
+        ),
+      ),
+  };
+}
+
+/** The port of a worker. */
+export function workerPort(worker: Worker): Port {
+  return {
+    post: (message) => worker.postMessage(message),
+    onMessage: (listener) => worker.addEventListener('message', ({ data }) => listener(data)),
+    onClose: (listener) =>
+      worker.addEventListener('error', ({ message }) =>
+        listener(`The inspector’s worker ended: ${message}; load the page again`),
+      ),
+  };
+}

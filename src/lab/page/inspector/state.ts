@@ -1,0 +1,110 @@
+/**
+ * What the inspector's views share: the experiment, where its run is, and what the user has chosen. A link holds the
+ * experiment and the choice; everything else follows from them.
+ */
+import { batch, computed, type ReadonlySignal, type Signal, signal } from '@preact/signals';
+import type { Experiment } from '../../inspector/experiment.ts';
+import type { Move, RunState } from '../../inspector/requests/move.ts';
+import type { OpenedModel } from '../../inspector/requests/open.ts';
+import type { Connection } from './connection.ts';
+
+/** What is looked at. A view shows what it can of it and changes what the user clicks; null is nothing in particular. */
+export interface Choice {
+  readonly step: string | null;
+  readonly pass: number | null;
+  /** Position in the text. */
+  readonly token: number | null;
+  /** Position of the token that is looked at, in views of attention. */
+  readonly key: number | null;
+  readonly layer: number | null;
+  readonly head: number | null;
+}
+
+export const NOTHING: Choice = { step: null, pass: null, token: null, key: null, layer: null, head: null };
+
+export interface Inspector {
+  readonly connection: Connection;
+  readonly experiment: Signal<Experiment | null>;
+  readonly opened: Signal<OpenedModel | null>;
+  readonly run: Signal<RunState | null>;
+  /** What a click has locked. */
+  readonly locked: Signal<Choice>;
+  /** What the pointer or the keyboard is on; wins over `locked` while it is there. */
+  readonly hovered: Signal<Partial<Choice> | null>;
+  /** The two together: what views show. */
+  readonly choice: ReadonlySignal<Choice>;
+  /** The view that is open. */
+  readonly view: Signal<string>;
+  /** Long work under way: what is said of it, and how it is stopped. */
+  readonly working: Signal<{ readonly says: string; readonly share: number; stop(): void } | null>;
+  /** The last failure, until the user puts it away. */
+  readonly failure: Signal<string | null>;
+  /** Begins another experiment, which runs to its end unless told otherwise. */
+  begin(experiment: Experiment, move?: Move): Promise<void>;
+  move(move: Move): Promise<void>;
+}
+
+export function inspectorOver(connection: Connection): Inspector {
+  const experiment = signal<Experiment | null>(null);
+  const opened = signal<OpenedModel | null>(null);
+  const run = signal<RunState | null>(null);
+  const locked = signal<Choice>(NOTHING);
+  const hovered = signal<Partial<Choice> | null>(null);
+  const choice = computed(() => ({ ...locked.value, ...hovered.value }));
+  const working = signal<Inspector['working']['value']>(null);
+  const failure = signal<string | null>(null);
+
+  /** Does it with a bar and a way to stop; what goes wrong is shown and leaves everything as it was. */
+  async function work<T>(
+    says: string,
+    task: (watch: Parameters<Connection['ask']>[2]) => Promise<T>,
+  ): Promise<T | null> {
+    const controller = new AbortController();
+    const stop = () => controller.abort();
+    working.value = { says, share: 0, stop };
+    try {
+      return await task({
+        signal: controller.signal,
+        onProgress: ({ task, item, done, total }) => {
+          working.value = { says: `${task}: ${item}`, share: total > 0 ? done / total : 0, stop };
+        },
+      });
+    } catch (error) {
+      failure.value = error instanceof Error ? error.message : String(error);
+      return null;
+    } finally {
+      working.value = null;
+    }
+  }
+
+  return {
+    connection,
+    experiment,
+    opened,
+    run,
+    locked,
+    hovered,
+    choice,
+    view: signal('step'),
+    working,
+    failure,
+    async begin(wanted, move = { to: 'end' }) {
+      const { file, backend } = wanted;
+      const model = await work(`opening ${file}`, (watch) => connection.ask('open', { file, backend }, watch));
+      if (!model) return;
+      const state = await work('running', (watch) => connection.ask('move', { experiment: wanted, move }, watch));
+      if (!state) return;
+      batch(() => {
+        experiment.value = wanted;
+        opened.value = model;
+        run.value = state;
+      });
+    },
+    async move(move) {
+      const { value } = experiment;
+      if (!value) return;
+      const state = await work('running', (watch) => connection.ask('move', { experiment: value, move }, watch));
+      if (state) run.value = state;
+    },
+  };
+}
