@@ -24,11 +24,30 @@ tellOfServer(watchServer(services.serverSettings), notices, notebooks);
 
 const chosenFile = signal<string | null>(null);
 const lab: LabActions = {
-  insertCell: (code) => void notebooks.insertCell(code),
   openNotebook: (path) => void notebooks.open(path),
   theme,
   chosenFile,
+  insertCell: (code) => notebooks.insertCell(code).catch(() => copied(code)),
 };
+
+/** Where no notebook takes it. */
+async function copied(code: string): Promise<string> {
+  await navigator.clipboard.writeText(code);
+  return 'Copied: no notebook is open, and none could be made';
+}
+
+// The inspector is loaded when its pane is first seen; what keeps it away is said in the pane.
+let isInspectorThere = false;
+effect(() => {
+  if (frame.inspectorState.value === 'closed' || isInspectorThere) return;
+  isInspectorThere = true;
+  import('./inspector/index.tsx')
+    .then(({ mountInspector }) => mountInspector(frame.inspector, lab))
+    .catch((error) => {
+      frame.inspector.replaceChildren(Object.assign(document.createElement('p'), { className: 'problem' }));
+      frame.inspector.firstElementChild?.append(error instanceof Error ? error.message : String(error));
+    });
+});
 
 mountFileList(frame.files, {
   contents,

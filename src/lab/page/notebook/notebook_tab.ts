@@ -62,6 +62,7 @@ export class NotebookTab extends Widget {
     this.#resized = new ResizeObserver(() => MessageLoop.postMessage(this.panel, Widget.ResizeMessage.UnknownSize));
     this.#resized.observe(this.panel.node);
 
+    keepCleanOfKernel(this.model);
     this.title.closable = true;
     const retitle = () => {
       this.title.label =
@@ -93,6 +94,18 @@ export class NotebookTab extends Widget {
     this.file.dispose();
     super.dispose();
   }
+}
+
+/** What a kernel writes about itself into a notebook that is opened is no edit. */
+function keepCleanOfKernel(model: INotebookModel): void {
+  model.metadataChanged.connect((_, { key }) => {
+    // The model says that it is dirty after it has told of the change.
+    const isKernel = key === 'kernelspec' || key === 'language_info';
+    if (!isKernel || model.dirty) return;
+    queueMicrotask(() => {
+      model.dirty = false;
+    });
+  });
 }
 
 /** Long lines are wrapped in prose and scroll in code. */

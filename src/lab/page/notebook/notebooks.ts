@@ -69,17 +69,22 @@ export class Notebooks {
     await this.open(path);
   }
 
-  /** Puts a code cell below the active one of the notebook in front, or into a new notebook. */
-  async insertCell(code: string): Promise<void> {
+  /**
+   * Puts a code cell below the active one of the notebook in front, or into a new notebook. Says into which. Rejects where no
+   * notebook is open and none can be made.
+   */
+  async insertCell(code: string): Promise<string> {
     if (!this.#front) await this.create('');
-    const content = this.#front?.panel.content;
-    if (!content) return;
+    const tab = this.#front;
+    if (!tab) throw new Error('Cannot insert a cell: no notebook is open, and none could be made');
+    const { content } = tab.panel;
     const isEmpty =
       content.activeCell?.model.type === 'code' && content.activeCell.model.sharedModel.getSource() === '';
     if (!isEmpty) NotebookActions.insertBelow(content);
     content.activeCell?.model.sharedModel.setSource(code);
     content.mode = 'command';
     await NotebookActions.focusActiveCell(content, { waitUntilReady: true, preventScroll: false });
+    return `Put into ${tab.file.path}, below the active cell`;
   }
 
   /** After the server was away: edits are saved, and kernels are spoken with again. */
