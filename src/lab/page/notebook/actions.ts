@@ -33,7 +33,8 @@ interface Action {
   /** What the button says, and what it says when there is more room. */
   readonly label: string;
   readonly caption?: string;
-  readonly icon?: LabIcon;
+  /** Side by side on the button. */
+  readonly icons?: readonly LabIcon[];
   /** Each a stroke, or strokes one after another. */
   readonly keys?: Partial<Readonly<Record<keyof typeof FOCUS, readonly (string | readonly string[])[]>>>;
   run(tab: NotebookTab): unknown;
@@ -46,7 +47,7 @@ const kernel = (tab: NotebookTab) => tab.panel.sessionContext;
 const TABLE = {
   save: {
     label: 'Save',
-    icon: saveIcon,
+    icons: [saveIcon],
     keys: { notebook: ['Accel S'] },
     run: (tab) => save(tab),
   },
@@ -54,7 +55,7 @@ const TABLE = {
   run: {
     label: 'Run',
     caption: 'Run the cell and go to the next',
-    icon: runIcon,
+    icons: [runIcon],
     keys: { cells: ['Shift Enter'] },
     run: (tab) => NotebookActions.runAndAdvance(cells(tab), kernel(tab)),
   },
@@ -71,26 +72,26 @@ const TABLE = {
   'run-all': {
     label: 'Run all',
     caption: 'Run all cells',
-    icon: fastForwardIcon,
+    icons: [fastForwardIcon],
     run: (tab) => NotebookActions.runAll(cells(tab), kernel(tab)),
   },
   interrupt: {
     label: 'Interrupt',
     caption: 'Stop the cell that runs; variables stay',
-    icon: stopIcon,
+    icons: [stopIcon],
     keys: { choosing: [['I', 'I']] },
     run: (tab) => kernel(tab).session?.kernel?.interrupt(),
   },
   restart: {
     label: 'Restart',
     caption: 'Start the kernel again: variables go, cells stay',
-    icon: refreshIcon,
+    icons: [refreshIcon],
     keys: { choosing: [['0', '0']] },
     run: (tab) => kernelDialogs.restart(kernel(tab)),
   },
   'restart-run-all': {
     label: 'Restart and run all',
-    icon: fastForwardIcon,
+    icons: [refreshIcon, fastForwardIcon],
     async run(tab) {
       if (await kernelDialogs.restart(kernel(tab))) await NotebookActions.runAll(cells(tab), kernel(tab));
     },
@@ -98,7 +99,7 @@ const TABLE = {
   'insert-below': {
     label: 'Cell',
     caption: 'Insert a cell below',
-    icon: addBelowIcon,
+    icons: [addBelowIcon],
     keys: { choosing: ['B'] },
     run: (tab) => NotebookActions.insertBelow(cells(tab)),
   },
@@ -109,7 +110,7 @@ const TABLE = {
   },
   delete: {
     label: 'Delete the cell',
-    icon: deleteIcon,
+    icons: [deleteIcon],
     keys: { choosing: [['D', 'D']] },
     run: (tab) => NotebookActions.deleteCells(cells(tab)),
   },
@@ -128,13 +129,13 @@ const TABLE = {
   },
   'move-up': {
     label: 'Move the cell up',
-    icon: moveUpIcon,
+    icons: [moveUpIcon],
     keys: { cells: ['Accel Shift ArrowUp'] },
     run: (tab) => NotebookActions.moveUp(cells(tab)),
   },
   'move-down': {
     label: 'Move the cell down',
-    icon: moveDownIcon,
+    icons: [moveDownIcon],
     keys: { cells: ['Accel Shift ArrowDown'] },
     run: (tab) => NotebookActions.moveDown(cells(tab)),
   },
@@ -223,7 +224,6 @@ export function createCommands(inFront: () => NotebookTab | null): CommandRegist
     commands.addCommand(id, {
       label: action.label,
       caption: action.caption ?? action.label,
-      ...(action.icon ? { icon: action.icon } : {}),
       execute: () => {
         const tab = inFront();
         return tab ? action.run(tab) : undefined;

@@ -47,7 +47,9 @@ function hoverView(data: JSONObject, rendering: IRenderMimeRegistry): TooltipVie
   const dom = document.createElement('div');
   dom.className = 'hover-inspection jp-ThemedContainer';
   void content.renderModel(new MimeModel({ data }));
-  return { dom, mount: () => Widget.attach(content, dom), destroy: () => content.dispose() };
+  // Not attached as a widget: CodeMirror takes the element away before it says so.
+  dom.append(content.node);
+  return { dom, destroy: () => content.dispose() };
 }
 
 let shown: Tooltip | null = null;

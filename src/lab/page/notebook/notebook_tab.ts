@@ -108,8 +108,8 @@ function keepCleanOfKernel(model: INotebookModel): void {
   });
 }
 
-/** Long lines are wrapped in prose and scroll in code. */
+/** Long lines are wrapped: a pane is narrow. */
 function editorConfig(): StaticNotebook.IEditorConfig {
   const { code, markdown, raw } = StaticNotebook.defaultEditorConfig;
-  return { code: { ...code, autoClosingBrackets: true }, markdown, raw };
+  return { code: { ...code, autoClosingBrackets: true, lineWrap: true }, markdown, raw };
 }

@@ -1,5 +1,5 @@
 /** The notebooks that are open, in tabs; one is in front. */
-import { NotebookActions } from '@jupyterlab/notebook';
+import { NotebookActions, runCell, setCellExecutor } from '@jupyterlab/notebook';
 import type { IRenderMimeRegistry } from '@jupyterlab/rendermime';
 import type { CommandRegistry } from '@lumino/commands';
 import { MessageLoop } from '@lumino/messaging';
@@ -12,6 +12,8 @@ import { createRendering } from './rendering.ts';
 import { keepSaved, save } from './saving.ts';
 import type { Services } from './server.ts';
 import { drawToolbar } from './toolbar.tsx';
+
+setCellExecutor({ runCell });
 
 export class Notebooks {
   readonly #services: Services;

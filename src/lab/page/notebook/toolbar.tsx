@@ -57,7 +57,7 @@ function ActionButton(props: {
   readonly commands: CommandRegistry;
 }) {
   const { id, isLabelled, commands } = props;
-  const { label, icon } = ACTIONS[id];
+  const { label, icons = [] } = ACTIONS[id];
   const keys = commands.keyBindings.find(({ command }) => command === id)?.keys ?? [];
   const stroke = keys.map((key) => CommandRegistry.formatKeystroke(key)).join(' ');
   const title = `${commands.caption(id)}${stroke ? ` (${stroke})` : ''}`;
@@ -71,7 +71,9 @@ function ActionButton(props: {
       onMouseDown={(event) => event.preventDefault()}
       onClick={() => void commands.execute(id)}
     >
-      {icon && <Icon icon={icon} />}
+      {icons.map((icon) => (
+        <Icon key={icon.name} icon={icon} />
+      ))}
       {isLabelled && <span class="label">{label}</span>}
     </button>
   );

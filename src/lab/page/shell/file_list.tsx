@@ -13,7 +13,7 @@ import {
   notebookIcon,
   refreshIcon,
 } from '@jupyterlab/ui-components';
-import { type ReadonlySignal, type Signal, signal } from '@preact/signals';
+import { effect, type ReadonlySignal, type Signal, signal } from '@preact/signals';
 import { render } from 'preact';
 import { reasonOf } from '../notebook/server.ts';
 import { Icon } from './icon.tsx';
@@ -54,6 +54,11 @@ export function mountFileList(host: HTMLElement, parts: FileListParts): void {
   render(<Files list={list} parts={parts} />, host);
   void list.open('');
   parts.contents.fileChanged.connect(() => void list.refresh());
+  effect(() => {
+    // The folder of the notebook that comes to the front is shown.
+    const path = parts.inFront.value;
+    if (path !== null) void list.open(path.slice(0, Math.max(0, path.lastIndexOf('/'))));
+  });
   // What other programs make is seen when one comes back to the page.
   window.addEventListener('focus', () => void list.refresh());
 }

@@ -53,7 +53,7 @@ export function makeFrame(): Frame {
     side: 'left',
     property: '--files-width',
     narrowest: 140,
-    width: () => 220,
+    width: () => 200,
     widest: () => innerWidth * 0.4,
   });
   makeEdge({
@@ -61,7 +61,7 @@ export function makeFrame(): Frame {
     side: 'right',
     property: '--inspector-width',
     narrowest: 280,
-    width: () => innerWidth * 0.4,
+    width: () => innerWidth * 0.34,
     widest: () => innerWidth * 0.75,
   });
   makeTextSize();
