@@ -2,15 +2,16 @@
  * The model's steps as a map: layers down, ops across, the residual stream as the line below each row. Coloured is what the run
  * has computed; a click or the arrow keys look at a step, and the run goes on to it where it was not there yet.
  */
+// biome-ignore-all lint/a11y/useSemanticElements: in a drawing, roles are all there is.
 import { useComputed, useSignal } from '@preact/signals';
 import type { JSX } from 'preact';
 import { useEffect, useMemo, useRef } from 'preact/hooks';
 import type { StepCard } from '../../inspector/requests/open.ts';
+import { useSetting } from './answer.tsx';
 import { colourAt, type Measure, measures, type Shades, shadesOf } from './map_colours.ts';
 import { isResidual, type MapCell, type MapLayout, mapLayout } from './map_layout.ts';
 import { shortNumber } from './numbers.ts';
 import { standaloneSvg, usePicture } from './pictures.ts';
-import { useSetting } from './answer.tsx';
 import type { Inspector, Theme } from './state.ts';
 import { backTo, computedNow, goTo } from './walk.ts';
 
@@ -147,7 +148,7 @@ function MapBody({
   const current = useComputed(() => inspector.locked.value.step ?? inspector.run.value?.at ?? cells[0]?.name ?? '');
   const order = useMemo(() => new Map(cells.map(({ name }, i) => [name, i])), [cells]);
   const theme = inspector.theme.value;
-  const { width, height, x, y, row } = geometry;
+  const { width, height, y, row } = geometry;
 
   const focus = (name: string) => svg.current?.querySelector<SVGGElement>(`[data-step="${CSS.escape(name)}"]`)?.focus();
   const walk = async (to: MapCell | undefined) => {
@@ -184,12 +185,23 @@ function MapBody({
       <>
         <path class="residual" d={residualPath(layout, geometry)} />
         {layout.rows.map(({ layer, cells }, index) => (
-          <g role="row" key={index} aria-label={layer === null ? (index === 0 ? 'before the layers' : 'behind the layers') : `layer ${layer}`}>
+          <g
+            role="row"
+            key={index}
+            aria-label={layer === null ? (index === 0 ? 'before the layers' : 'behind the layers') : `layer ${layer}`}
+          >
             <text role="rowheader" class="row" x={GUTTER - 8} y={y(index) + row.height / 2}>
               {layer === null ? '' : index <= 1 ? `layer ${layer}` : layer}
             </text>
             {cells.map((cell) => (
-              <Cell cell={cell} geometry={geometry} shades={shades} theme={theme} inspector={inspector} key={cell.name} />
+              <Cell
+                cell={cell}
+                geometry={geometry}
+                shades={shades}
+                theme={theme}
+                inspector={inspector}
+                key={cell.name}
+              />
             ))}
           </g>
         ))}
@@ -211,6 +223,7 @@ function MapBody({
   }, [current.value, drawn]);
 
   return (
+    // biome-ignore lint/a11y/noNoninteractiveElementToInteractiveRole: it is a grid of cells to walk.
     <svg
       class="map-body"
       role="grid"
@@ -311,7 +324,7 @@ function Marks({ layout, geometry, inspector }: { layout: MapLayout; geometry: G
   };
   const [next, chosen] = [boxOf(run.value?.next), boxOf(choice.value.step)];
   return (
-    <g class="marks" aria-hidden="true">
+    <g class="marks" role="none">
       {next && <rect class="next" {...next} rx={4} />}
       {chosen && <rect class="chosen" {...chosen} rx={4} />}
     </g>
