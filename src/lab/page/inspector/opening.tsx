@@ -16,19 +16,19 @@ interface Draft {
   readonly backend: Experiment['backend'];
   readonly text: string;
   readonly bos: Flag;
-  readonly chat: Flag;
+  readonly chat: boolean;
 }
 
 /** `model`: as the model's metadata says. */
 type Flag = 'model' | 'yes' | 'no';
 
-const FIRST_DRAFT: Draft = { file: '', backend: 'webgpu', text: FIRST_TEXT, bos: 'model', chat: 'model' };
+const FIRST_DRAFT: Draft = { file: '', backend: 'webgpu', text: FIRST_TEXT, bos: 'model', chat: false };
 
 export function Opening({ inspector }: { readonly inspector: Inspector }): JSX.Element {
   const draft = useSignal(FIRST_DRAFT);
   const files = useSignal<readonly ListedFile[]>([]);
   const without = useSignal<string | null>(null);
-  const list = useId();
+  const note = useId();
   const set = (part: Partial<Draft>) => {
     draft.value = { ...draft.peek(), ...part };
   };
@@ -119,18 +119,22 @@ export function Opening({ inspector }: { readonly inspector: Inspector }): JSX.E
                 <option value="reference">reference</option>
               </select>
             </label>
-            <FlagField
-              label="BOS"
-              title="Whether the text begins with the model's token for it"
-              value={bos}
-              set={(bos) => set({ bos })}
-            />
-            <FlagField
-              label="Chat"
-              title="Whether the text is put into the model's chat template"
-              value={chat}
-              set={(chat) => set({ chat })}
-            />
+            <label title="Whether the text begins with the token for a beginning; auto: as the model’s file says">
+              <span>BOS</span>
+              <select value={bos} onChange={({ currentTarget }) => set({ bos: currentTarget.value as Flag })}>
+                <option value="model">auto</option>
+                <option value="yes">yes</option>
+                <option value="no">no</option>
+              </select>
+            </label>
+            <label title="Put the text into the model’s chat template, as a question">
+              <input
+                type="checkbox"
+                checked={chat}
+                onChange={({ currentTarget }) => set({ chat: currentTarget.checked })}
+              />
+              <span>chat template</span>
+            </label>
           </>
         )}
       </div>
@@ -141,46 +145,23 @@ export function Opening({ inspector }: { readonly inspector: Inspector }): JSX.E
             <input
               type="text"
               value={text}
-              aria-describedby={list}
+              aria-describedby={note}
               onInput={({ currentTarget }) => set({ text: currentTarget.value })}
             />
           </label>
           <button type="submit" class="primary" disabled={file === '' || inspector.working.value !== null}>
             Run
           </button>
+          {inspector.experiment.value && <Movers inspector={inspector} />}
         </div>
       )}
-      <p class="quiet note" id={list}>
+      <p class="quiet note" id={note} title={inspector.opened.value ? saidOf(inspector) : undefined}>
         {inspector.opened.value
           ? saidOf(inspector)
           : (without.value ??
             'Choose a model above, or drop a .gguf or .arrow file here. Nothing leaves this computer.')}
       </p>
-      {inspector.experiment.value && isModel && <Movers inspector={inspector} />}
     </form>
-  );
-}
-
-function FlagField({
-  label,
-  title,
-  value,
-  set,
-}: {
-  readonly label: string;
-  readonly title: string;
-  readonly value: Flag;
-  set(value: Flag): void;
-}) {
-  return (
-    <label title={title}>
-      <span>{label}</span>
-      <select value={value} onChange={({ currentTarget }) => set(currentTarget.value as Flag)}>
-        <option value="model">as the model</option>
-        <option value="yes">yes</option>
-        <option value="no">no</option>
-      </select>
-    </label>
   );
 }
 
@@ -299,9 +280,8 @@ function saidOf({ opened, run }: Inspector): string {
   return [what, notice, run.value?.stopped].filter(Boolean).join('. ');
 }
 
-function draftOf({ file, backend, text, bos, chat }: Experiment): Draft {
-  const flag = (value: boolean | undefined): Flag => (value === undefined ? 'model' : value ? 'yes' : 'no');
-  return { file, backend, text, bos: flag(bos), chat: flag(chat) };
+function draftOf({ file, backend, text, bos, chat = false }: Experiment): Draft {
+  return { file, backend, text, bos: bos === undefined ? 'model' : bos ? 'yes' : 'no', chat };
 }
 
 /** What is changed on purpose stays while the model is the same. */
@@ -310,6 +290,6 @@ function experimentOf({ file, backend, text, bos, chat }: Draft, before: Experim
   return {
     ...{ file, backend, text, faults, changes },
     ...(bos === 'model' ? {} : { bos: bos === 'yes' }),
-    ...(chat === 'model' ? {} : { chat: chat === 'yes' }),
+    ...(chat ? { chat } : {}),
   };
 }
