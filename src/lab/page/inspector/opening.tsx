@@ -3,7 +3,7 @@ import { useSignal, useSignalEffect } from '@preact/signals';
 import type { JSX } from 'preact';
 import { useEffect, useId } from 'preact/hooks';
 import type { ChangeSpec, Experiment } from '../../inspector/experiment.ts';
-import { type ListedFile, listFiles } from './files.ts';
+import type { ListedFile } from './files.ts';
 import type { Inspector } from './state.ts';
 import { layerForth, moveOn, stepBack, stepForth } from './walk.ts';
 
@@ -24,7 +24,13 @@ type Flag = 'model' | 'yes' | 'no';
 
 const FIRST_DRAFT: Draft = { file: '', backend: 'webgpu', text: FIRST_TEXT, bos: 'model', chat: false };
 
-export function Opening({ inspector }: { readonly inspector: Inspector }): JSX.Element {
+export function Opening({
+  inspector,
+  listFiles,
+}: {
+  readonly inspector: Inspector;
+  listFiles(): Promise<readonly ListedFile[]>;
+}): JSX.Element {
   const draft = useSignal(FIRST_DRAFT);
   const files = useSignal<readonly ListedFile[]>([]);
   const without = useSignal<string | null>(null);
@@ -41,7 +47,7 @@ export function Opening({ inspector }: { readonly inspector: Inspector }): JSX.E
         without.value = error.message;
       },
     );
-  }, [files, without]);
+  }, [files, without, listFiles]);
   // What a link or another view has begun is what the bar shows.
   useSignalEffect(() => {
     const { value } = inspector.experiment;

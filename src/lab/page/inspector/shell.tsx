@@ -4,6 +4,7 @@ import { useEffect, useRef } from 'preact/hooks';
 import type { LabActions } from '../shell/panes.ts';
 import { Frame } from './frame.tsx';
 import { Help } from './help.tsx';
+import type { Alone } from './index.tsx';
 import { StepMap } from './map.tsx';
 import { Opening } from './opening.tsx';
 import { type Inspector, NOTHING } from './state.ts';
@@ -12,7 +13,15 @@ import type { View } from './view.ts';
 import { views } from './views/index.ts';
 import { layerForth, moveOn, stepBack, stepForth } from './walk.ts';
 
-export function Shell({ inspector, lab }: { readonly inspector: Inspector; readonly lab: LabActions }): JSX.Element {
+export function Shell({
+  inspector,
+  lab,
+  listFiles,
+}: {
+  readonly inspector: Inspector;
+  readonly lab: LabActions;
+  readonly listFiles: Alone['listFiles'];
+}): JSX.Element {
   const pane = useRef<HTMLElement>(null);
   const help = useRef<HTMLDialogElement>(null);
   useKeys(pane, (event) => onKey(event, inspector, help.current));
@@ -20,7 +29,7 @@ export function Shell({ inspector, lab }: { readonly inspector: Inspector; reado
   return (
     <section aria-label="Inspector" class="inspector" data-theme={inspector.theme.value} ref={pane}>
       <div class="top">
-        <Opening inspector={inspector} />
+        <Opening inspector={inspector} listFiles={listFiles} />
         <Help dialog={help} />
       </div>
       <Working inspector={inspector} />
