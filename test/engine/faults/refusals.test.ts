@@ -45,6 +45,7 @@ describe('put', () => {
     ['rope-missing', { of: 'k', head: 1 }, {}, 'head is a query head and of is k'],
     ['gqa-tiled', {}, { nHeadKv: 4 }, 'it has 4 heads and 4 KV heads, so both orders are one'],
     ['gqa-tiled', {}, { nHeadKv: 1 }, 'it has 4 heads and 1 KV heads, so both orders are one'],
+    ['gqa-tiled', { head: 3 }, {}, 'query head 3 reads KV head 1 in both orders; wanted another head'],
     ['k-rows-permuted', {}, { nHeadKv: 4 }, 'its K has 4 heads of 16 rows and was to be reordered as 4'],
     ['k-rows-permuted', { heads: 5 }, {}, 'was to be reordered as 5'],
     ['attention-scale-wrong', { of: 'heads' }, { nHead: 8, nHeadKv: 4 }, '8 is also the width of a head'],
@@ -81,7 +82,7 @@ describe('put', () => {
       expect(() => model.with(fault(one), fault(other)), other).toThrow(message);
       expect(() => model.with(fault(one)).with(fault('layer-skipped'), fault(other)), other).toThrow(message);
     }
-    expect(() => model.with(fault('gqa-tiled', { head: 0 }), fault('kv-cache-off-by-one'))).toThrow(
+    expect(() => model.with(fault('gqa-tiled', { head: 1 }), fault('kv-cache-off-by-one'))).toThrow(
       'Cannot put fault kv-cache-off-by-one beside fault gqa-tiled: one of them is in a single head of kq-0',
     );
     model.with(fault('silu-zero', { layer: 0 }), fault('sigmoid-for-silu', { layer: 1 }), fault('rope-pairing'));
