@@ -91,7 +91,7 @@ describe('layerscope lab', () => {
     expect(processes).toHaveLength(2);
     lab.child.kill(signal);
     expect((await lab.ended).code).toBe(code);
-    const end = Date.now() + 10_000;
+    const end = Date.now() + 20_000;
     while (processes.some(isAlive) && Date.now() < end) await new Promise((resolve) => setTimeout(resolve, 50));
     expect(processes.filter(isAlive)).toEqual([]);
   });
