@@ -1,4 +1,5 @@
 /** The page's way to a session: over a websocket to the server's child process, or to a worker in this page. */
+import { blobSource } from '../../../browser/blob.ts';
 import type { Watch } from '../../../platform.ts';
 import { Client, type Port } from '../../inspector/port.ts';
 import type { ParamsOf, RequestName, ResultOf } from '../../inspector/requests/index.ts';
@@ -7,11 +8,57 @@ import { fromBytes, toBytes } from '../../inspector/wire.ts';
 export interface Connection {
   /** Rejects with SessionError as the session says, or LayerscopeError where it is gone. */
   ask<Name extends RequestName>(name: Name, params: ParamsOf<Name>, watch?: Watch): Promise<ResultOf<Name>>;
+  /**
+   * Lets the session read a file that was dropped on the page, by range, and gives the name by which requests name it from
+   * now on. Rejects with LayerscopeError where it is empty.
+   */
+  drop(file: File): Promise<string>;
 }
 
 export function connectionOver(port: Port): Connection {
   const client = new Client(port);
-  return { ask: (name, params, watch) => client.ask(name, params, watch) as Promise<never> };
+  return {
+    ask: (name, params, watch) => client.ask(name, params, watch) as Promise<never>,
+    async drop(file) {
+      const source = blobSource(file);
+      client.lend(source);
+      await client.ask('drop', { name: source.name, size: source.size });
+      return source.name;
+    },
+  };
+}
+
+/**
+ * A connection that is made anew, by the next request, after it was lost: the lab may have been stopped and started again. Files
+ * that were dropped are lent again; runs begin anew from their experiments, which every request names.
+ */
+export function lastingConnection(open: () => Promise<Port>): Connection {
+  const dropped = new Map<string, File>();
+  let current: Promise<Connection> | null = null;
+  const connect = async () => {
+    const port = await open();
+    const connection = connectionOver(port);
+    port.onClose(() => {
+      current = null;
+    });
+    for (const file of dropped.values()) await connection.drop(file);
+    return connection;
+  };
+  const connected = () => {
+    current ??= connect().catch((error) => {
+      current = null;
+      throw error;
+    });
+    return current;
+  };
+  return {
+    ask: (name, params, watch) => connected().then((connection) => connection.ask(name, params, watch)),
+    async drop(file) {
+      const name = await (await connected()).drop(file);
+      dropped.set(name, file);
+      return name;
+    },
+  };
 }
 
 /** The port of an open websocket. */
@@ -24,15 +71,21 @@ export function socketPort(socket: WebSocket): Port {
     onClose: (listener) =>
       socket.addEventListener('close', ({ reason }) =>
         listener(
-          reason ||
-            'The inspector’s connection to the lab was lost: see that the lab still runs, then load the page again',
+          reason || 'The inspector’s connection to the lab was lost: see that the lab still runs, then do it again',
         ),
       ),
   };
 }
 
+/** What a port needs of a worker. */
+interface WorkerEnd {
+  postMessage(message: unknown): void;
+  addEventListener(type: 'message', listener: (event: { readonly data: unknown }) => void): void;
+  addEventListener(type: 'error', listener: (event: { readonly message: string }) => void): void;
+}
+
 /** The port of a worker. */
-export function workerPort(worker: Worker): Port {
+export function workerPort(worker: WorkerEnd): Port {
   return {
     post: (message) => worker.postMessage(message),
     onMessage: (listener) => worker.addEventListener('message', ({ data }) => listener(data)),

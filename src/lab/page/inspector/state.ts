@@ -5,8 +5,11 @@
 import { batch, computed, type ReadonlySignal, type Signal, signal } from '@preact/signals';
 import type { Experiment } from '../../inspector/experiment.ts';
 import type { Move, RunState } from '../../inspector/requests/move.ts';
-import type { OpenedModel } from '../../inspector/requests/open.ts';
 import type { Connection } from './connection.ts';
+import { choiceIn } from './fitting.ts';
+import { type Opened, openedBy } from './opened.ts';
+
+export type Theme = 'light' | 'dark';
 
 /** What is looked at. A view shows what it can of it and changes what the user clicks; null is nothing in particular. */
 export interface Choice {
@@ -24,8 +27,10 @@ export const NOTHING: Choice = { step: null, pass: null, token: null, key: null,
 
 export interface Inspector {
   readonly connection: Connection;
+  /** Of the page; charts follow. */
+  readonly theme: ReadonlySignal<Theme>;
   readonly experiment: Signal<Experiment | null>;
-  readonly opened: Signal<OpenedModel | null>;
+  readonly opened: Signal<Opened | null>;
   readonly run: Signal<RunState | null>;
   /** What a click has locked. */
   readonly locked: Signal<Choice>;
@@ -35,18 +40,28 @@ export interface Inspector {
   readonly choice: ReadonlySignal<Choice>;
   /** The view that is open. */
   readonly view: Signal<string>;
+  /** What views keep of their own, as text, by `<view>.<name>`; links hold it. See `useSetting`. */
+  readonly settings: Signal<Readonly<Record<string, string>>>;
   /** Long work under way: what is said of it, and how it is stopped. */
   readonly working: Signal<{ readonly says: string; readonly share: number; stop(): void } | null>;
   /** The last failure, until the user puts it away. */
   readonly failure: Signal<string | null>;
+  /** Names of the files that the user has given from this computer. */
+  readonly dropped: Signal<readonly string[]>;
+  /** Where the notebook in front lies, below the lab's folder: its cells run there. */
+  notebookFolder(): string;
   /** Begins another experiment, which runs to its end unless told otherwise. */
   begin(experiment: Experiment, move?: Move): Promise<void>;
   move(move: Move): Promise<void>;
 }
 
-export function inspectorOver(connection: Connection): Inspector {
+export function inspectorOver(
+  connection: Connection,
+  theme: ReadonlySignal<Theme>,
+  notebookFolder: () => string = () => '',
+): Inspector {
   const experiment = signal<Experiment | null>(null);
-  const opened = signal<OpenedModel | null>(null);
+  const opened = signal<Opened | null>(null);
   const run = signal<RunState | null>(null);
   const locked = signal<Choice>(NOTHING);
   const hovered = signal<Partial<Choice> | null>(null);
@@ -79,6 +94,7 @@ export function inspectorOver(connection: Connection): Inspector {
 
   return {
     connection,
+    theme,
     experiment,
     opened,
     run,
@@ -86,18 +102,21 @@ export function inspectorOver(connection: Connection): Inspector {
     hovered,
     choice,
     view: signal('step'),
+    settings: signal({}),
     working,
     failure,
+    dropped: signal([]),
+    notebookFolder,
     async begin(wanted, move = { to: 'end' }) {
-      const { file, backend } = wanted;
-      const model = await work(`opening ${file}`, (watch) => connection.ask('open', { file, backend }, watch));
-      if (!model) return;
-      const state = await work('running', (watch) => connection.ask('move', { experiment: wanted, move }, watch));
-      if (!state) return;
+      const found = await work(`opening ${wanted.file}`, (watch) => openedBy(connection, wanted, move, watch));
+      if (!found) return;
       batch(() => {
         experiment.value = wanted;
-        opened.value = model;
-        run.value = state;
+        opened.value = found.opened;
+        run.value = found.run;
+        hovered.value = null;
+        failure.value = null;
+        locked.value = choiceIn(locked.peek(), found.opened, found.run);
       });
     },
     async move(move) {
@@ -107,4 +126,13 @@ export function inspectorOver(connection: Connection): Inspector {
       if (state) run.value = state;
     },
   };
+}
+
+/** Locks what a click chose, beside what was locked before. */
+export function lockOf({ locked, hovered }: Inspector, chosen: Partial<Choice> | null): void {
+  if (!chosen) return;
+  batch(() => {
+    locked.value = { ...locked.peek(), ...chosen };
+    hovered.value = null;
+  });
 }
