@@ -1,8 +1,6 @@
 /** The lab's page in Chromium, over the real server and kernel: notebooks as people use them, with the mouse and with keys. */
-import { readFileSync } from 'node:fs';
-import { join } from 'node:path';
 import type { Page } from 'playwright-core';
-import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
+import { afterAll, afterEach, beforeAll, describe, expect, test, vi } from 'vitest';
 import { findChromium } from '../../../src/node/host.ts';
 import { have } from '../../skip.ts';
 import { OpenLab } from './lab.ts';
@@ -12,11 +10,15 @@ import {
   eventually,
   isSaved,
   kernelLight,
+  kindsIn,
   markdownCell,
   outputAt,
   sourcesIn,
   writeNotebook,
 } from './notebook_page.ts';
+
+/** A kernel takes seconds to start, and more where the machine is busy. */
+vi.setConfig({ testTimeout: 180_000, hookTimeout: 180_000 });
 
 const MODEL = 'lily-4m-q4_0.gguf';
 const NO_CHROMIUM = 'no Chromium on this machine; install it or set LAYERSCOPE_CHROMIUM';
@@ -167,6 +169,7 @@ describe('a kernel that starts again', () => {
     await page.keyboard.insertText("process.kill(process.pid, 'SIGKILL'); await new Promise(() => {});");
     await press(page, 'Control+Enter');
     await eventually(() => outputAt(page, 0)).toMatch(/SIGKILL|died|ended/);
+    await click(page, 0);
     await press(page, 'Control+a');
     await page.keyboard.insertText('1 + 1');
     await press(page, 'Control+Enter');
@@ -174,13 +177,16 @@ describe('a kernel that starts again', () => {
   });
 });
 
+const TITLE = '# Title\n\n$$a^2$$';
+
 describe('editing', () => {
-  const shared = sharedNotebook('editing.ipynb', ['// one', '// two', markdownCell('# Title\n\n$$a^2$$')]);
-  const saved = async (page: Page) => {
-    await press(page, 'Control+s');
-    await eventually(() => isSaved(page)).toBe(true);
-    return sourcesIn((lab as OpenLab).root, 'editing.ipynb');
-  };
+  const shared = sharedNotebook('editing.ipynb', ['// one', '// two', markdownCell(TITLE)]);
+  /** The cells of the file, saved each time one looks: the page saves in its own time. */
+  const saved = (page: Page) =>
+    eventually(async () => {
+      await press(page, 'Control+s');
+      return cellsIn((lab as OpenLab).root, 'editing.ipynb');
+    });
 
   test('Markdown is drawn, with its formulas', async (context) => {
     const page = shared(context);
@@ -195,44 +201,43 @@ describe('editing', () => {
     await page.keyboard.insertText('// below');
     await press(page, 'Escape', 'a', 'Enter');
     await page.keyboard.insertText('// above');
-    expect((await saved(page)).slice(0, 4)).toEqual(['// one', '// above', '// below', '// two']);
+    await saved(page).toEqual(['// one', '// above', '// below', '// two', TITLE]);
     await press(page, 'Escape', 'd', 'd');
-    expect((await saved(page)).slice(0, 3)).toEqual(['// one', '// below', '// two']);
+    await saved(page).toEqual(['// one', '// below', '// two', TITLE]);
     await press(page, 'Escape', 'z');
-    expect((await saved(page)).slice(0, 4)).toEqual(['// one', '// above', '// below', '// two']);
+    await saved(page).toEqual(['// one', '// above', '// below', '// two', TITLE]);
   });
 
   test('the buttons insert, move and delete a cell', async (context) => {
     const page = shared(context);
-    const before = await saved(page);
     await click(page, 0);
     await page.locator('[data-action=insert-below]').click();
     await click(page, 1);
     await page.keyboard.insertText('// moved');
     await page.locator('[data-action=move-down]').click();
-    expect((await saved(page)).indexOf('// moved')).toBe(2);
+    await saved(page).toEqual(['// one', '// above', '// moved', '// below', '// two', TITLE]);
     await page.locator('[data-action=move-up]').click();
-    expect((await saved(page)).indexOf('// moved')).toBe(1);
+    await saved(page).toEqual(['// one', '// moved', '// above', '// below', '// two', TITLE]);
     await page.locator('[data-action=delete]').click();
-    expect(await saved(page)).toEqual(before);
+    await saved(page).toEqual(['// one', '// above', '// below', '// two', TITLE]);
   });
 
   test('M, Y and the list change the kind of a cell', async (context) => {
     const page = shared(context);
-    const kinds = async () => {
-      await saved(page);
-      const { cells } = JSON.parse(readFileSync(join((lab as OpenLab).root, 'editing.ipynb'), 'utf8'));
-      return cells[0].cell_type;
-    };
+    const kind = () =>
+      eventually(async () => {
+        await press(page, 'Control+s');
+        return kindsIn((lab as OpenLab).root, 'editing.ipynb')[0];
+      });
     await click(page, 0);
     await press(page, 'Escape', 'm');
-    expect(await kinds()).toBe('markdown');
+    await kind().toBe('markdown');
     await press(page, 'y');
-    expect(await kinds()).toBe('code');
+    await kind().toBe('code');
     await page.getByLabel('Kind of the cell').selectOption('raw');
-    expect(await kinds()).toBe('raw');
+    await kind().toBe('raw');
     await page.getByLabel('Kind of the cell').selectOption('code');
-    expect(await kinds()).toBe('code');
+    await kind().toBe('code');
   });
 
   test('Tab completes a name, and Tab at the beginning of a line indents', async (context) => {

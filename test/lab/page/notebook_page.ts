@@ -22,14 +22,24 @@ export function writeNotebook(folder: string, name: string, cells: readonly (str
   writeFileSync(join(folder, name), `${JSON.stringify(notebook, null, 1)}\n`);
 }
 
-/** The sources of a notebook file's cells. */
-export function sourcesIn(folder: string, name: string): string[] {
-  const { cells } = JSON.parse(readFileSync(join(folder, name), 'utf8')) as { cells: { source: string | string[] }[] };
-  return cells.map(({ source }) => [source].flat().join(''));
+interface CellInFile {
+  readonly cell_type: string;
+  readonly source: string | readonly string[];
 }
 
+const fileCells = (folder: string, name: string): readonly CellInFile[] =>
+  JSON.parse(readFileSync(join(folder, name), 'utf8')).cells;
+
+/** The sources of a notebook file's cells. */
+export const cellsIn = (folder: string, name: string): string[] =>
+  fileCells(folder, name).map(({ source }) => [source].flat().join(''));
+
+/** Whether each of a notebook file's cells is code, Markdown or raw. */
+export const kindsIn = (folder: string, name: string): string[] =>
+  fileCells(folder, name).map(({ cell_type }) => cell_type);
+
 /** For what the page does in its own time: a kernel takes some to start, on a busy machine more. */
-export const eventually = <T>(value: () => T | Promise<T>) => expect.poll(value, { timeout: 40_000, interval: 100 });
+export const eventually = <T>(value: () => T | Promise<T>) => expect.poll(value, { timeout: 60_000, interval: 100 });
 
 /** A cell of the notebook in front. */
 export const cellAt = (page: Page, at: number): Locator =>
