@@ -13,7 +13,6 @@ import {
   kindsIn,
   markdownCell,
   outputAt,
-  sourcesIn,
   writeNotebook,
 } from './notebook_page.ts';
 

@@ -49,6 +49,12 @@ export const cellAt = (page: Page, at: number): Locator =>
 export const outputAt = async (page: Page, at: number): Promise<string> =>
   (await cellAt(page, at).locator('.jp-OutputArea-output').allTextContents()).join('\n').trim();
 
+/** The sources of the cells of code in front, as the page shows them. */
+export async function sourcesOf(page: Page): Promise<string[]> {
+  const editors = await page.locator('.notebook-tab:not(.lm-mod-hidden) .jp-CodeCell .cm-content').all();
+  return Promise.all(editors.map(async (editor) => (await editor.locator('.cm-line').allTextContents()).join('\n')));
+}
+
 /** What the notebook in front says of its kernel. */
 export const kernelLight = (page: Page): Promise<string | null> =>
   page.locator('.notebook-tab:not(.lm-mod-hidden) .kernel-light').textContent();
