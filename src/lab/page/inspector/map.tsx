@@ -288,7 +288,8 @@ function Cell({
       role="gridcell"
       data-step={name}
       class={['cell', shade ? 'computed' : 'waiting', isBroken ? 'broken' : '', isFull ? 'full' : ''].join(' ')}
-      tabIndex={-1}
+      // In a drawing attributes are written as they are.
+      tabindex={-1}
       aria-label={`${name}, ${saidOf(shade)}`}
       onMouseEnter={() => {
         inspector.hovered.value = { step: name };
