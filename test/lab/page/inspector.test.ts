@@ -60,10 +60,30 @@ async function visitModel(): Promise<void> {
 /** Waits until the run stands and nothing is asked for any more. */
 async function idle(): Promise<void> {
   await page.locator('.map-body').waitFor();
-  await page.waitForFunction(
-    () => !document.querySelector('.working progress') && !document.querySelector('[aria-busy="true"]'),
-  );
+  await counts('.working progress', 0);
+  await counts('[aria-busy="true"]', 0);
 }
+
+/** Waits until there are so many of them. */
+async function counts(selector: string, count: number): Promise<void> {
+  await expect.poll(() => page.locator(selector).count(), { timeout: 15_000 }).toBe(count);
+}
+
+/** Waits until the step view shows that step. */
+async function stepIs(name: string): Promise<void> {
+  await page
+    .locator('.step h3', { hasText: new RegExp(`^${name}$`) })
+    .first()
+    .waitFor();
+}
+
+/** A script of the page: clicks a step and gives the milliseconds until it is drawn as chosen. */
+const untilDrawn = (name: string): string => `(async () => {
+  const start = performance.now();
+  document.querySelector('[data-step="${name}"]').dispatchEvent(new MouseEvent('click', { bubbles: true }));
+  while (!document.querySelector('[data-step="${name}"][aria-selected="true"]')) await new Promise(requestAnimationFrame);
+  return performance.now() - start;
+})()`;
 
 const cell = (name: string): Locator => page.locator(`[data-step="${name}"]`);
 const button = (name: string): Locator => page.getByRole('button', { name, exact: true });
@@ -72,14 +92,14 @@ const banner = (): Locator => page.locator('.banner p');
 
 async function goTo(name: string): Promise<void> {
   await cell(name).click();
-  await page.waitForFunction((wanted) => document.querySelector('.step h3')?.textContent === wanted, name);
+  await stepIs(name);
   await idle();
 }
 
 describe('opening', () => {
   test('lists the models and traces of the folder and its folders, and nothing else', async () => {
     await visit();
-    await page.waitForFunction(() => document.querySelectorAll('.file option').length > 1);
+    await counts('.file option', 4);
     const options = await page.locator('.file option').allTextContents();
     expect(options).toEqual(['Choose a model or a trace', 'broken.gguf', MODEL, DEEP]);
   });
@@ -129,7 +149,7 @@ describe('opening', () => {
     await page.getByLabel('BOS').selectOption('no');
     await page.getByLabel('Backend').selectOption('reference');
     await button('Run').click();
-    await page.waitForFunction(() => document.querySelector('.note')?.textContent?.includes('reference'));
+    await page.locator('.note', { hasText: 'reference' }).waitFor();
     await idle();
     expect(await page.locator('.token .piece').allTextContents()).toEqual(['␣Tom', '␣gave']);
     await goTo('kq_soft_max-1');
@@ -149,27 +169,27 @@ describe('the map', () => {
     await visitModel();
     await goTo('Qcur-2');
     await button('Go back to here').click();
-    await page.waitForFunction(() => document.querySelectorAll('.cell.computed').length === 39);
+    await counts('.cell.computed', 39);
     await button('Step →').click();
-    await page.waitForFunction(() => document.querySelector('.step h3')?.textContent === 'Kcur-2');
+    await stepIs('Kcur-2');
     await button('Layer ⇥').click();
-    await page.waitForFunction(() => document.querySelector('.step h3')?.textContent === 'l_out-2');
+    await stepIs('l_out-2');
     await button('← Back').click();
-    await page.waitForFunction(() => document.querySelector('.step h3')?.textContent === 'ffn_out-2');
+    await stepIs('ffn_out-2');
     await idle();
     expect(await page.locator('.cell.computed').count()).toBe(54);
     await button('End ⇥').click();
-    await page.waitForFunction(() => document.querySelectorAll('.cell.computed').length === 111);
+    await counts('.cell.computed', 111);
     await idle();
     await cell('kq-0').dblclick();
-    await page.waitForFunction(() => document.querySelectorAll('.cell.computed').length === 8);
+    await counts('.cell.computed', 8);
   });
 
   test('a click on what was not computed runs to it', async () => {
     await visitModel();
     await goTo('embd');
     await button('Go back to here').click();
-    await page.waitForFunction(() => document.querySelectorAll('.cell.computed').length === 1);
+    await counts('.cell.computed', 1);
     await idle();
     await goTo('kq-1');
     expect(await page.locator('.cell.computed').count()).toBe(26);
@@ -187,13 +207,13 @@ describe('the map', () => {
       ['ArrowUp', 'Qcur-2'],
     ] as const) {
       await page.keyboard.press(key);
-      await page.waitForFunction((name) => document.activeElement?.getAttribute('data-step') === name, wanted);
+      await page.locator(`[data-step="${wanted}"]:focus`).waitFor();
     }
     await page.keyboard.press('Backspace');
-    await page.waitForFunction(() => document.querySelectorAll('.cell.computed').length === 39);
+    await counts('.cell.computed', 39);
     await idle();
     await page.keyboard.press('ArrowRight');
-    await page.waitForFunction(() => document.querySelectorAll('.cell.computed').length === 40);
+    await counts('.cell.computed', 40);
   });
 
   test('one cell of it can be tabbed to, and one token', async () => {
@@ -212,12 +232,12 @@ describe('the map', () => {
     expect(await page.locator('.step .failure').first().textContent()).toContain('elements are NaN or infinite');
     expect(await page.locator('.chip').textContent()).toContain('ffn_out-1: scale 1e+38');
     await page.locator('.chip').click();
-    await page.waitForFunction(() => document.querySelectorAll('.cell.broken').length === 0);
+    await counts('.cell.broken', 0);
   });
 
   test('colours can be of another statistic', async () => {
     await visitModel();
-    const fills = () => page.locator('.cell rect').evaluateAll((all) => all.map((rect) => getComputedStyle(rect).fill));
+    const fills = () => page.locator('.cell rect').evaluateAll((all) => all.map((rect) => rect.getAttribute('style')));
     const rms = await fills();
     await page.getByLabel('Colour').selectOption('absmax');
     expect(await fills()).not.toEqual(rms);
@@ -231,19 +251,11 @@ describe('the map', () => {
     const scroll = page.locator('.map-scroll');
     const { inside, whole } = await scroll.evaluate((el) => ({ inside: el.clientHeight, whole: el.scrollHeight }));
     expect(whole).toBeGreaterThan(inside);
-    await page.waitForFunction(() => {
-      const box = document.querySelector('[data-step="Qcur-79"]')?.getBoundingClientRect();
-      const pane = document.querySelector('.map-scroll')?.getBoundingClientRect();
-      return box && pane && box.top >= pane.top && box.bottom <= pane.bottom + 1;
-    });
-    const milliseconds = await page.evaluate(async () => {
-      const start = performance.now();
-      document.querySelector('[data-step="Kcur-78"]')?.dispatchEvent(new MouseEvent('click', { bubbles: true }));
-      while (!document.querySelector('[data-step="Kcur-78"][aria-selected="true"]')) {
-        await new Promise(requestAnimationFrame);
-      }
-      return performance.now() - start;
-    });
+    const [box, pane] = [await cell('Qcur-79').boundingBox(), await scroll.boundingBox()];
+    expect(box?.y).toBeGreaterThan(pane?.y ?? Number.NaN);
+    // All of it but its outline.
+    expect((box?.y ?? 0) + (box?.height ?? 0)).toBeLessThan((pane?.y ?? 0) + (pane?.height ?? 0) + 2);
+    const milliseconds = await page.evaluate(untilDrawn('Kcur-78'));
     expect(milliseconds).toBeLessThan(500);
   });
 
@@ -253,7 +265,7 @@ describe('the map', () => {
     expect(await page.locator('.chip').textContent()).toContain('rope-on-v');
     await goTo('kqv_out-1');
     await button('cache_v-1').click();
-    await page.waitForFunction(() => document.querySelector('.step h3')?.textContent === 'Vcur_rope-1');
+    await stepIs('Vcur_rope-1');
   });
 });
 
@@ -284,7 +296,7 @@ describe('a step', () => {
       await readFile(new URL('../../../src/ops/mul_mat.ts', import.meta.url), 'utf8'),
     );
     await page.locator('.code').getByRole('button', { name: 'Copy' }).click();
-    expect(await page.evaluate(() => navigator.clipboard.readText())).toContain('mul_mat');
+    expect(await page.evaluate<string>('navigator.clipboard.readText()')).toContain('mul_mat');
     await model.close();
   });
 
@@ -292,18 +304,18 @@ describe('a step', () => {
     await visitModel();
     await goTo('kq-2');
     await button('cache_k-2').click();
-    await page.waitForFunction(() => document.querySelector('.step h3')?.textContent === 'Kcur_rope-2');
+    await stepIs('Kcur_rope-2');
     await button('Kcur-2').click();
-    await page.waitForFunction(() => document.querySelector('.step h3')?.textContent === 'Kcur-2');
+    await stepIs('Kcur-2');
   });
 
   test('under the pointer is shown while it is there, what was locked comes back', async () => {
     await visitModel();
     await goTo('Qcur-2');
     await cell('ffn_silu-3').hover();
-    await page.waitForFunction(() => document.querySelector('.step h3')?.textContent === 'ffn_silu-3');
+    await stepIs('ffn_silu-3');
     await page.locator('.note').hover();
-    await page.waitForFunction(() => document.querySelector('.step h3')?.textContent === 'Qcur-2');
+    await stepIs('Qcur-2');
   });
 });
 
@@ -350,7 +362,7 @@ describe('tokens', () => {
     await visitModel();
     await page.getByLabel('How many tokens to draw').fill('2');
     await button('Draw').click();
-    await page.waitForFunction(() => document.querySelectorAll('.token').length === 12);
+    await counts('.token', 12);
     await idle();
     expect(await page.locator('.token.drawn').count()).toBe(2);
     expect(await page.locator('.token.waiting').count()).toBe(0);
@@ -386,11 +398,11 @@ describe('taking it along', () => {
     await visitModel();
     await goTo('Qcur-2');
     await button('Go back to here').click();
-    await page.waitForFunction(() => document.querySelectorAll('.cell.computed').length === 39);
+    await counts('.cell.computed', 39);
     await page.locator('.token').nth(3).click();
     await button('Link').click();
     await page.getByText('The link is on the clipboard').waitFor();
-    const link = await page.evaluate(() => navigator.clipboard.readText());
+    const link = await page.evaluate<string>('navigator.clipboard.readText()');
     await page.goto('about:blank');
     await page.goto(link);
     await idle();
@@ -458,7 +470,7 @@ describe('the pane', () => {
     await page.keyboard.press('Escape');
     await goTo('embd');
     await button('Go back to here').click();
-    await page.waitForFunction(() => document.querySelectorAll('.cell.computed').length === 1);
+    await counts('.cell.computed', 1);
     await idle();
     for (const [key, count] of [
       ['n', 2],
@@ -468,7 +480,7 @@ describe('the pane', () => {
       ['e', 111],
     ] as const) {
       await page.keyboard.press(key);
-      await page.waitForFunction((wanted) => document.querySelectorAll('.cell.computed').length === wanted, count);
+      await counts('.cell.computed', count);
       await idle();
     }
   });
@@ -477,7 +489,7 @@ describe('the pane', () => {
     await visit();
     const text = encodeURIComponent('Lily gave the ball to Tom. '.repeat(40));
     await page.goto(`${lab.url}#inspect=1&model=${MODEL}&backend=reference&text=${text}`);
-    await page.waitForFunction(() => document.querySelector('.working')?.textContent?.includes('running'));
+    await page.locator('.working', { hasText: 'running' }).waitFor();
     await button('Stop').click();
     await idle();
     expect(await page.locator('.note').textContent()).toContain('interrupted');
@@ -490,7 +502,7 @@ describe('the pane', () => {
     await page.waitForTimeout(200);
     await page.getByRole('textbox', { name: 'Text' }).fill('Tom gave');
     await button('Run').click();
-    await page.waitForFunction(() => document.querySelectorAll('.token').length === 3);
+    await counts('.token', 3);
     await idle();
     expect(await page.locator('.cell.computed').count()).toBe(111);
   });
