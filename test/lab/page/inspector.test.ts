@@ -108,7 +108,7 @@ describe('opening', () => {
     await visitModel();
     expect(await page.locator('.cell').count()).toBe(111);
     expect(await page.locator('.cell.computed').count()).toBe(111);
-    expect(await page.locator('.note').textContent()).toContain('6 layers, 8 heads over 2 of keys, 256 dimensions');
+    expect(await page.locator('.opened-as').textContent()).toContain('6 layers, 8 heads over 2 of keys, 256 dimensions');
     expect(await button('Step →').isDisabled()).toBe(true);
   });
 
@@ -149,7 +149,7 @@ describe('opening', () => {
     await page.getByLabel('BOS').selectOption('no');
     await page.getByLabel('Backend').selectOption('reference');
     await button('Run').click();
-    await page.locator('.note', { hasText: 'reference' }).waitFor();
+    await page.locator('.opened-as', { hasText: 'reference' }).waitFor();
     await idle();
     expect(await page.locator('.token .piece').allTextContents()).toEqual(['␣Tom', '␣gave']);
     await goTo('kq_soft_max-1');
@@ -225,9 +225,9 @@ describe('the map', () => {
   test('numbers that are infinite are signed, not only coloured, and told', async () => {
     await visit(`#inspect=1&model=${MODEL}&text=Tom&change=ffn_out-1:{"how":"scale","by":1e38}&step=l_out-1`);
     await idle();
-    expect(await cell('ffn_out-1').locator('.sign').textContent()).toBe('!');
+    expect(await cell('ffn_out-1').locator('.broken-sign').textContent()).toBe('!');
     expect(await cell('ffn_out-1').getAttribute('aria-label')).toContain('NaN or infinite');
-    expect(await page.locator('.legend').textContent()).toContain('NaN or Inf');
+    expect(await page.locator('.map-legend').textContent()).toContain('NaN or Inf');
     await goTo('ffn_out-1');
     expect(await page.locator('.step .failure').first().textContent()).toContain('elements are NaN or infinite');
     expect(await page.locator('.chip').textContent()).toContain('ffn_out-1: scale 1e+38');
@@ -314,7 +314,7 @@ describe('a step', () => {
     await goTo('Qcur-2');
     await cell('ffn_silu-3').hover();
     await stepIs('ffn_silu-3');
-    await page.locator('.note').hover();
+    await page.locator('.opened-as').hover();
     await stepIs('Qcur-2');
   });
 });
@@ -365,7 +365,7 @@ describe('tokens', () => {
     await counts('.token', 12);
     await idle();
     expect(await page.locator('.token.drawn').count()).toBe(2);
-    expect(await page.locator('.token.waiting').count()).toBe(0);
+    expect(await page.locator('.token.not-yet').count()).toBe(0);
     await page.getByLabel('Pass').selectOption('0');
     await goTo('Qcur-0');
     expect(await page.locator('.step').textContent()).toContain('token 10 × head 8');
@@ -492,7 +492,7 @@ describe('the pane', () => {
     await page.locator('.working', { hasText: 'running' }).waitFor();
     await button('Stop').click();
     await idle();
-    expect(await page.locator('.note').textContent()).toContain('interrupted');
+    expect(await page.locator('.opened-as').textContent()).toContain('interrupted');
     expect(await page.locator('.cell.computed').count()).toBeLessThan(111);
   });
 
