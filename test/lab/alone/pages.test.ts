@@ -10,6 +10,7 @@ import { build } from 'esbuild';
 import type { Page } from 'playwright-core';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { buildPages } from '../../../src/lab/build_pages.mjs';
+import { LESSON_TITLE, stops } from '../../../src/lab/page/alone/stops.ts';
 import { findChromium } from '../../../src/node/host.ts';
 import { openModel } from '../../../src/node/index.ts';
 import { type OpenPage, openPage } from '../../browser/page.ts';
@@ -154,4 +155,68 @@ describe('tensors through the engine’s worker agree with Node’s to 1e-5 end 
     expect(notice).toMatch(/^Runs on the reference backend, .* because there is no WebGPU here\. Cannot open a GPU: /);
     mustAgree(tensors);
   });
+});
+
+describe('the lesson in layerscope.html from a disk', () => {
+  test.for(['with', 'without'] as const)(
+    '%s WebGPU it goes from its first stop to its last and back, in both languages, and nothing goes wrong',
+    async (webgpu, context) => {
+      const page = await newPage(have(context, opened[webgpu], NO_CHROMIUM));
+      const wrong = watched(page, single());
+      await page.goto(single());
+      const lesson = page.getByRole('region', { name: LESSON_TITLE.en });
+      const heading = lesson.getByRole('heading', { level: 2 });
+      const next = lesson.getByRole('button', { name: 'Next' });
+      const inspector = page.getByRole('main');
+      await inspector.getByText(`on ${webgpu === 'with' ? 'webgpu' : 'reference'}`).waitFor();
+      const told = inspector.getByText('Runs on the reference backend, in f64 on the CPU');
+      expect(await told.count()).toBe(webgpu === 'with' ? 0 : 1);
+      for (const [index, { title, says, choice }] of stops.entries()) {
+        if (index > 0) await next.click();
+        await expect.poll(() => heading.textContent()).toBe(title.en);
+        expect(await lesson.getByText(says.en).count()).toBe(1);
+        // Below the map stands the step that is looked at.
+        await inspector.getByText(choice.step, { exact: true }).first().waitFor();
+        expect(await inspector.getByRole('alert').textContent()).toBe('');
+      }
+      expect(await next.isDisabled()).toBe(true);
+      await lesson.getByRole('button', { name: 'Back' }).click();
+      await lesson.getByRole('button', { name: '日本語' }).click();
+      const japanese = page.getByRole('region', { name: LESSON_TITLE.ja });
+      const said = stops.at(-2)?.says.ja ?? '';
+      await expect.poll(() => japanese.getByText(said).count()).toBe(1);
+      expect(await japanese.getAttribute('lang')).toBe('ja');
+      await japanese.getByRole('combobox').selectOption('0');
+      await expect.poll(() => japanese.getByText(stops[0]?.says.ja ?? '').count()).toBe(1);
+      expect(wrong).toEqual([]);
+      await page.close();
+    },
+  );
+});
+
+describe('where no worker may run', () => {
+  test('the page itself computes, and says so', async (context) => {
+    const page = await newPage(have(context, opened.without, NO_CHROMIUM));
+    const wrong = watched(page, single());
+    await page.addInitScript('Worker = class { constructor() { throw new Error("workers are off"); } };');
+    await page.goto(single());
+    await page.getByText('This browser runs no worker here (workers are off)').waitFor();
+    await page.getByRole('main').getByText('on reference').waitFor();
+    expect(wrong).toEqual([]);
+    await page.close();
+  });
+});
+
+test('a model that does not lie beside the static page is an error with the cure, and a broken engine too', async (context) => {
+  const browser = have(context, opened.with, NO_CHROMIUM);
+  const page = await newPage(browser);
+  await page.route('**/engine.js', (route) => route.abort());
+  await page.goto(`${browser.origin}/index.html`);
+  await page.getByRole('alert').filter({ hasText: 'Cannot load engine.js: load the page again' }).waitFor();
+  await page.unroute('**/engine.js');
+  await page.goto(`${browser.origin}/index.html`);
+  await page.evaluate(inPage);
+  const asked = page.evaluate('tensorsThrough("elsewhere.gguf", "Lily")');
+  await expect(asked).rejects.toThrow('Cannot open elsewhere.gguf: the server of this page answers 404. Drop the file');
+  await page.close();
 });
