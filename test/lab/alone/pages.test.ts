@@ -3,6 +3,7 @@
  * layerscope.html from a disk.
  */
 import { mkdtemp, readdir, readFile, rm } from 'node:fs/promises';
+import { createRequire } from 'node:module';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath, pathToFileURL } from 'node:url';
@@ -122,6 +123,17 @@ async function answersIn(
   return { ...answered, wrong };
 }
 
+/** What axe finds that keeps somebody from using the page. */
+async function seriousFaults(page: Page): Promise<string[]> {
+  await page.evaluate(await readFile(createRequire(import.meta.url).resolve('axe-core/axe.min.js'), 'utf8'));
+  const { violations } = await page.evaluate<{
+    violations: { id: string; impact: string; nodes: { html: string }[] }[];
+  }>('axe.run()');
+  return violations
+    .filter(({ impact }) => impact === 'serious' || impact === 'critical')
+    .map(({ id, nodes }) => `${id}: ${nodes.map(({ html }) => html).join(' ')}`);
+}
+
 function mustAgree(tensors: Answered['tensors']): void {
   expect(Object.keys(tensors)).toEqual([...reference.keys()]);
   for (const [name, values] of reference) {
@@ -180,6 +192,9 @@ describe('the lesson in layerscope.html from a disk', () => {
         expect(await inspector.getByRole('alert').textContent()).toBe('');
       }
       expect(await next.isDisabled()).toBe(true);
+      // What is being replaced is drawn pale.
+      await expect.poll(() => inspector.locator('[aria-busy=true]').count()).toBe(0);
+      expect(await seriousFaults(page)).toEqual([]);
       await lesson.getByRole('button', { name: 'Back' }).click();
       await lesson.getByRole('button', { name: '日本語' }).click();
       const japanese = page.getByRole('region', { name: LESSON_TITLE.ja });
