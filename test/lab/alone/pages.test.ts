@@ -10,6 +10,8 @@ import { fileURLToPath, pathToFileURL } from 'node:url';
 import { build } from 'esbuild';
 import type { Page } from 'playwright-core';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { joinBytes } from '../../../src/gguf/bytes.ts';
+import { modelShapes, randomModel } from '../../../src/gguf/random_model.ts';
 import { buildPages } from '../../../src/lab/build_pages.mjs';
 import { LESSON_TITLE, stops } from '../../../src/lab/page/alone/stops.ts';
 import { findChromium } from '../../../src/node/host.ts';
@@ -180,7 +182,7 @@ describe('the lesson in layerscope.html from a disk', () => {
       const heading = lesson.getByRole('heading', { level: 2 });
       const next = lesson.getByRole('button', { name: 'Next' });
       const inspector = page.getByRole('main');
-      await inspector.getByText(`on ${webgpu === 'with' ? 'webgpu' : 'reference'}`).waitFor();
+      await inspector.getByText(`256 dimensions; on ${webgpu === 'with' ? 'webgpu' : 'reference'}`).waitFor();
       const told = inspector.getByText('Runs on the reference backend, in f64 on the CPU');
       expect(await told.count()).toBe(webgpu === 'with' ? 0 : 1);
       for (const [index, { title, says, choice }] of stops.entries()) {
@@ -216,7 +218,7 @@ describe('where no worker may run', () => {
     await page.addInitScript('Worker = class { constructor() { throw new Error("workers are off"); } };');
     await page.goto(single());
     await page.getByText('This browser runs no worker here (workers are off)').waitFor();
-    await page.getByRole('main').getByText('on reference').waitFor();
+    await page.getByRole('main').getByText('256 dimensions; on reference').waitFor();
     expect(wrong).toEqual([]);
     await page.close();
   });
@@ -233,5 +235,33 @@ test('a model that does not lie beside the static page is an error with the cure
   await page.evaluate(inPage);
   const asked = page.evaluate('tensorsThrough("elsewhere.gguf", "Lily")');
   await expect(asked).rejects.toThrow('Cannot open elsewhere.gguf: the server of this page answers 404. Drop the file');
+  await page.close();
+});
+
+test('on the static page the model beside it, a dropped model and a dropped trace are opened, and nothing leaves', async (context) => {
+  const browser = have(context, opened.with, NO_CHROMIUM);
+  const page = await newPage(browser);
+  const wrong = watched(page, browser.origin);
+  await page.goto(`${browser.origin}/index.html`);
+  const main = page.getByRole('main');
+  await page.getByRole('combobox', { name: 'Model' }).selectOption(MODEL);
+  await main.getByText('256 dimensions; on webgpu').waitFor();
+  const random = Buffer.from(await joinBytes(randomModel({ ...modelShapes.awkward, type: 'F32', seed: 7 })));
+  const choose = (name: string, buffer: Buffer) =>
+    page.locator('input[type=file]').first().setInputFiles({ name, mimeType: 'application/octet-stream', buffer });
+  await choose('random.gguf', random);
+  await main.getByText('2 layers, 5 heads').waitFor();
+  await choose(
+    'llama_cpp.arrow',
+    await readFile(new URL('../../../fixtures/golden/lily-4m-f16.arrow', import.meta.url)),
+  );
+  await main.getByText('A trace, computed on').waitFor();
+  expect(await main.getByRole('alert').textContent()).toBe('');
+  await choose('broken.gguf', random.subarray(0, 3000));
+  await main
+    .getByRole('alert')
+    .filter({ hasText: /^Cannot read broken\.gguf: / })
+    .waitFor();
+  expect(wrong).toEqual([]);
   await page.close();
 });
