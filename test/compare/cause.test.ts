@@ -76,6 +76,8 @@ const HOLDS: Readonly<Record<string, (name: string) => boolean>> = {
 
 /** `engineLayouts`: as ours, Hugging Face's, flattened and transposed, heads reversed, K/V repeated, key and token swapped. */
 const LAYOUTS = 6;
+/** Its scores are masked before they are written: an engine whose mask is wrong cannot write such. */
+const MASKED = 1;
 
 /** How far the first faulty tensor is from a healthy one, whose inputs are the same. */
 async function effectOf(faulty: Trace, healthy: Trace): Promise<number> {
@@ -98,10 +100,9 @@ describe('foreign dumps with a fault', () => {
     noise: pick(random, [0, 0, 1e-5, 1e-4, 1e-3]),
     type: pick(random, ['f32', 'f16'] as const),
     holds: pick(random, Object.keys(HOLDS)),
-    layout: i % LAYOUTS,
     school: pick(random, Object.keys(schools) as (keyof typeof schools)[]),
     seed: i + 1,
-  }));
+  })).map((dump, i) => ({ ...dump, layout: i % LAYOUTS === MASKED && /mask/.test(dump.found.name) ? 0 : i % LAYOUTS }));
   const folder = new Folder();
   afterAll(() => folder.remove());
   const counts = { named: 0, tied: 0, none: 0 };
@@ -132,7 +133,6 @@ describe('foreign dumps with a fault', () => {
   );
 
   test('nearly all are named', () => {
-    expect(counts).toMatchObject({ named: expect.any(Number) });
     console.log(counts);
     expect(counts.named / COUNT).toBeGreaterThan(0.8);
   });
