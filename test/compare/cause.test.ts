@@ -10,13 +10,13 @@ import { compare } from '../../src/compare/compare.ts';
 import type { Cause, Comparison } from '../../src/compare/comparison.ts';
 import { type Fault, fault, faults } from '../../src/engine/faults/index.ts';
 import type { Model } from '../../src/engine/model.ts';
-import { openModel } from '../../src/node/index.ts';
 import type { Params } from '../../src/ops/op.ts';
 import { RowTrace, type Trace } from '../../src/trace/trace.ts';
-import { backends, openRandom, relativeRmsError } from '../engine/models.ts';
+import { openRandom, relativeRmsError } from '../engine/models.ts';
 import { seeded } from '../seeded.ts';
 import { Folder } from '../trace/dumps/traced.ts';
 import { changedTrace } from './changed_trace.ts';
+import { modelOf } from './fault_table.ts';
 import { foreignDump, passesRun } from './foreign_dump.ts';
 import { throughFile } from './layout_dump.ts';
 import { engineLayouts, schools } from './map/foreign_dumps.ts';
@@ -143,9 +143,7 @@ describe('foreign dumps with a fault', () => {
 
 const small = await healthyFor('');
 const { model, trace: healthy } = small;
-const shipped = await openModel(new URL('../../fixtures/lily-4m-q8_0.gguf', import.meta.url).pathname, {
-  backend: backends[0],
-});
+const shipped = await modelOf('shipped');
 const HOMES: Readonly<Record<string, Healthy>> = {
   'a random model': small,
   'the shipped model': { model: shipped, trace: await passesRun(shipped, TOKENS, ENDS) },

@@ -8,10 +8,10 @@
 import { describe, expect, test } from 'vitest';
 import { compare } from '../../src/compare/compare.ts';
 import { eliminate } from '../../src/compare/eliminator.ts';
-import { fault, faultNamed } from '../../src/engine/faults/index.ts';
+import { fault } from '../../src/engine/faults/index.ts';
 import { siteOf } from '../../src/engine/faults/put.ts';
 import type { Model } from '../../src/engine/model.ts';
-import { type Cell, cellsOf, modelFor, onPage, type Shown, shownBy, sliceOf } from './fault_table.ts';
+import { type Cell, cellsOf, modelOf, onPage, type Shown, shownBy, sliceOf } from './fault_table.ts';
 
 const isFull = process.env.LAYERSCOPE_FULL === '1';
 
@@ -40,7 +40,7 @@ describe.each(['bos-missing', 'bos-doubled', 'wrong-chat-template'])('%s', (name
   test.each(TEXTS)(
     '%s: compare refuses other tokens, and where they are allowed the first tensor is embd',
     async (_, text, more) => {
-      const model = await modelFor({ home: 'shipped', found: faultNamed(name) });
+      const model = await modelOf('shipped');
       const runOver = async (of: Model) => {
         const run = await of.start(text, { chat: name === 'wrong-chat-template' }).toEnd();
         return more.length > 0 ? (await run.append(more)).toEnd() : run;
