@@ -5,7 +5,7 @@
  * What a first visit needs is in main.js and main.css. Charts, formulas and the inspector are pieces of their own, which the
  * page fetches when it shows the first of them.
  */
-import { cp, rm } from 'node:fs/promises';
+import { cp, readFile, rm } from 'node:fs/promises';
 import { fileURLToPath } from 'node:url';
 import { build } from 'esbuild';
 import { sources } from './sources.mjs';
