@@ -400,7 +400,8 @@ function nextProbe(remaining: readonly Fault[], { nLayer }: Seen): NextProbe | n
     .slice(0, MOST_TENSORS)
     .sort((a, b) => (order.get(a) ?? 0) - (order.get(b) ?? 0));
   const hidden = best.groups.find(({ first }) => first === null)?.size ?? 0;
-  const silent = hidden > 0 ? `; where all agree, the ${hidden} that it cannot show are left` : '';
+  const left = hidden === 1 ? 'the one that it cannot show is left' : `the ${hidden} that it cannot show are left`;
+  const silent = hidden > 0 ? `; where all agree, ${left}` : '';
   return {
     ...{ probe: best.probe, dump, leaves: best.leaves },
     sentence:
