@@ -34,6 +34,7 @@ export async function differenceGrowth(ours: Source, reference: Source): Promise
   const distances = await distancesBetween(trace, other);
   const points = pointsOf(distances);
   const first = distances.findIndex(({ relativeRmsError }) => relativeRmsError !== 0);
+  const missing = trace.entries.length - distances.length;
   const broken = distances.filter(({ relativeRmsError }) => !Number.isFinite(relativeRmsError)).length;
   return chart(
     {
@@ -44,6 +45,7 @@ export async function differenceGrowth(ours: Source, reference: Source): Promise
         ...(points.length < distances.length
           ? [`Of every ${blockOf(distances)} neighbours the one that differs most`]
           : []),
+        ...(missing > 0 ? [`${missing} tensors without values in both runs are not drawn`] : []),
         ...(broken > 0 ? [`${broken} without a finite difference, from NaN, Inf or 0, are drawn at the top`] : []),
       ],
       description: `Relative RMS difference of ${points.length} tensors in order of execution: ${growthSaid(distances, first)}.`,

@@ -64,8 +64,8 @@ export async function differenceMap(ours: Source, reference: Source): Promise<Ch
         y: { field: 'layer', type: 'ordinal', title: 'after layer', axis },
         color: {
           ...{ field: 'difference', type: 'quantitative', title: 'relative RMS difference' },
-          scale: { scheme: SEQUENTIAL, domain: [0, rounded(most)] },
-          legend: { format: '.3~%', gradientLength: 120 },
+          scale: { scheme: SEQUENTIAL, domain: [0, Number(most.toPrecision(2))], clamp: true },
+          legend: { format: '.2~%', gradientLength: 120 },
         },
         tooltip: [
           { field: 'token', type: 'nominal', title: 'token' },
