@@ -6,11 +6,11 @@ import { useComputed, useSignal } from '@preact/signals';
 import type { JSX } from 'preact';
 import { useEffect, useMemo, useRef } from 'preact/hooks';
 import type { StepCard } from '../../inspector/requests/open.ts';
+import { useSetting } from './answer.tsx';
 import { colourAt, type Measure, measures, type Shades, shadesOf } from './map_colours.ts';
 import { isResidual, type MapCell, type MapLayout, mapLayout } from './map_layout.ts';
 import { shortNumber } from './numbers.ts';
 import { standaloneSvg, usePicture } from './pictures.ts';
-import { useSetting } from './answer.tsx';
 import type { Inspector, Theme } from './state.ts';
 import { backTo, computedNow, goTo } from './walk.ts';
 
@@ -184,12 +184,23 @@ function MapBody({
       <>
         <path class="residual" d={residualPath(layout, geometry)} />
         {layout.rows.map(({ layer, cells }, index) => (
-          <g role="row" key={index} aria-label={layer === null ? (index === 0 ? 'before the layers' : 'behind the layers') : `layer ${layer}`}>
+          <g
+            role="row"
+            key={index}
+            aria-label={layer === null ? (index === 0 ? 'before the layers' : 'behind the layers') : `layer ${layer}`}
+          >
             <text role="rowheader" class="row" x={GUTTER - 8} y={y(index) + row.height / 2}>
               {layer === null ? '' : index <= 1 ? `layer ${layer}` : layer}
             </text>
             {cells.map((cell) => (
-              <Cell cell={cell} geometry={geometry} shades={shades} theme={theme} inspector={inspector} key={cell.name} />
+              <Cell
+                cell={cell}
+                geometry={geometry}
+                shades={shades}
+                theme={theme}
+                inspector={inspector}
+                key={cell.name}
+              />
             ))}
           </g>
         ))}
