@@ -2,6 +2,7 @@
  * The model's steps as a map: layers down, ops across, the residual stream as the line below each row. Coloured is what the run
  * has computed; a click or the arrow keys look at a step, and the run goes on to it where it was not there yet.
  */
+// biome-ignore-all lint/a11y/useSemanticElements: in a drawing, roles are all there is.
 import { useComputed, useSignal } from '@preact/signals';
 import type { JSX } from 'preact';
 import { useEffect, useMemo, useRef } from 'preact/hooks';
@@ -147,7 +148,7 @@ function MapBody({
   const current = useComputed(() => inspector.locked.value.step ?? inspector.run.value?.at ?? cells[0]?.name ?? '');
   const order = useMemo(() => new Map(cells.map(({ name }, i) => [name, i])), [cells]);
   const theme = inspector.theme.value;
-  const { width, height, x, y, row } = geometry;
+  const { width, height, y, row } = geometry;
 
   const focus = (name: string) => svg.current?.querySelector<SVGGElement>(`[data-step="${CSS.escape(name)}"]`)?.focus();
   const walk = async (to: MapCell | undefined) => {
@@ -222,6 +223,7 @@ function MapBody({
   }, [current.value, drawn]);
 
   return (
+    // biome-ignore lint/a11y/noNoninteractiveElementToInteractiveRole: it is a grid of cells to walk.
     <svg
       class="map-body"
       role="grid"
@@ -322,7 +324,7 @@ function Marks({ layout, geometry, inspector }: { layout: MapLayout; geometry: G
   };
   const [next, chosen] = [boxOf(run.value?.next), boxOf(choice.value.step)];
   return (
-    <g class="marks" aria-hidden="true">
+    <g class="marks" role="none">
       {next && <rect class="next" {...next} rx={4} />}
       {chosen && <rect class="chosen" {...chosen} rx={4} />}
     </g>
