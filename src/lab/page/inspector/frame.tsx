@@ -3,8 +3,8 @@ import { useSignal } from '@preact/signals';
 import type { JSX } from 'preact';
 import { useMemo, useRef } from 'preact/hooks';
 import type { LabActions } from '../shell/panes.ts';
+import { linkOf } from './address.ts';
 import { arrowFile } from './arrow_file.ts';
-import { linkOf } from './link.ts';
 import { type Picture, Pictures, pngOf, stacked } from './pictures.ts';
 import type { Inspector } from './state.ts';
 import type { View } from './view.ts';
@@ -41,7 +41,9 @@ export function Frame({
     <section class="view" data-view={view.id} aria-labelledby={`view-${view.id}`} ref={section}>
       <header>
         <div>
-          <h2 id={`view-${view.id}`}>{view.title}</h2>
+          <h2 class="unseen" id={`view-${view.id}`}>
+            {view.title}
+          </h2>
           <p class="quiet">{view.says}</p>
         </div>
         <div class="toolbar" role="toolbar" aria-label={`${view.title}: take it along`}>
@@ -49,7 +51,7 @@ export function Frame({
             type="button"
             disabled={cell === null}
             title="Put the code that makes this into the notebook"
-            onClick={does(async () => (await lab.insertCell(cell ?? '')) ?? 'The cell is in the notebook')}
+            onClick={does(() => lab.insertCell(cell ?? ''))}
           >
             Copy as cell
           </button>

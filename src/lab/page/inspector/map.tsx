@@ -3,6 +3,7 @@
  * has computed; a click or the arrow keys look at a step, and the run goes on to it where it was not there yet.
  */
 // biome-ignore-all lint/a11y/useSemanticElements: in a drawing, roles are all there is.
+// biome-ignore-all lint/a11y/noNoninteractiveElementToInteractiveRole: the drawing is a grid of cells to walk.
 import { useComputed, useSignal } from '@preact/signals';
 import type { JSX } from 'preact';
 import { useEffect, useMemo, useRef } from 'preact/hooks';
@@ -50,8 +51,9 @@ function MapOf({ steps, inspector }: { readonly steps: readonly StepCard[]; read
   const shades = useMemo(() => shadesOf(run.value?.rows ?? [], pass, measure), [run.value, pass, measure]);
   const geometry = useMemo(() => geometryOf(layout, paneWidth), [layout, paneWidth]);
   const passes = run.value?.passes ?? 0;
+  const isFolded = useSignal(false);
   return (
-    <section class="map" aria-label="Map of the model's steps">
+    <section class={isFolded.value ? 'map folded' : 'map'} aria-label="Map of the model's steps">
       <div class="map-bar">
         <label>
           Colour
@@ -63,7 +65,7 @@ function MapOf({ steps, inspector }: { readonly steps: readonly StepCard[]; read
             ))}
           </select>
         </label>
-        <Legend shades={shades} measure={measure} theme={theme.value} />
+        <Legend shades={shades} measure={measure} theme={theme.value} hasNext={(run.value?.next ?? null) !== null} />
         {passes > 1 && (
           <label>
             Pass
@@ -81,6 +83,16 @@ function MapOf({ steps, inspector }: { readonly steps: readonly StepCard[]; read
             </select>
           </label>
         )}
+        <button
+          type="button"
+          class="fold"
+          aria-expanded={!isFolded.value}
+          onClick={() => {
+            isFolded.value = !isFolded.value;
+          }}
+        >
+          {isFolded.value ? 'Show map' : 'Hide map'}
+        </button>
       </div>
       <div class="map-scroll" ref={scroller}>
         <MapHead layout={layout} geometry={geometry} />
@@ -223,7 +235,6 @@ function MapBody({
   }, [current.value, drawn]);
 
   return (
-    // biome-ignore lint/a11y/noNoninteractiveElementToInteractiveRole: it is a grid of cells to walk.
     <svg
       class="map-body"
       role="grid"
@@ -237,7 +248,7 @@ function MapBody({
       }}
     >
       {drawn}
-      <Marks layout={layout} geometry={geometry} inspector={inspector} />
+      <Marks layout={layout} geometry={geometry} current={current.value} inspector={inspector} />
     </svg>
   );
 }
@@ -308,8 +319,17 @@ function saidOf(shade: { readonly value: number | null; readonly broken: number 
 }
 
 /** Where the run is, what it would run next, and what is looked at. */
-function Marks({ layout, geometry, inspector }: { layout: MapLayout; geometry: Geometry; inspector: Inspector }) {
-  const { run, choice } = inspector;
+function Marks({
+  layout,
+  geometry,
+  current,
+  inspector: { run, hovered },
+}: {
+  readonly layout: MapLayout;
+  readonly geometry: Geometry;
+  readonly current: string;
+  readonly inspector: Inspector;
+}) {
   const { x, y, row } = geometry;
   const boxOf = (name: string | null | undefined) => {
     const cell = layout.rows.flatMap(({ cells }) => cells).find((each) => each.name === name);
@@ -322,9 +342,9 @@ function Marks({ layout, geometry, inspector }: { layout: MapLayout; geometry: G
       }
     );
   };
-  const [next, chosen] = [boxOf(run.value?.next), boxOf(choice.value.step)];
+  const [next, chosen] = [boxOf(run.value?.next), boxOf(hovered.value?.step ?? current)];
   return (
-    <g class="marks" role="none">
+    <g class="marks">
       {next && <rect class="next" {...next} rx={4} />}
       {chosen && <rect class="chosen" {...chosen} rx={4} />}
     </g>
@@ -352,7 +372,17 @@ function residualPath({ rows }: MapLayout, { x, y, row }: Geometry): string {
   return parts.join(' ');
 }
 
-function Legend({ shades, measure, theme }: { shades: Shades; measure: Measure; theme: Theme }) {
+function Legend({
+  shades,
+  measure,
+  theme,
+  hasNext,
+}: {
+  readonly shades: Shades;
+  readonly measure: Measure;
+  readonly theme: Theme;
+  readonly hasNext: boolean;
+}) {
   const stops = [0, 0.25, 0.5, 0.75, 1].map((share) => colourAt(share, theme));
   const isBroken = [...shades.of.values()].some(({ broken }) => broken > 0);
   return (
@@ -365,8 +395,14 @@ function Legend({ shades, measure, theme }: { shades: Shades; measure: Measure; 
           {measure.isLog && <span class="quiet">log scale</span>}
         </>
       )}
-      <span class="sample waiting" />
-      <span class="quiet">not computed</span>
+      {hasNext && (
+        <>
+          <span class="sample waiting" />
+          <span class="quiet">not computed</span>
+          <span class="sample next" />
+          <span class="quiet">next</span>
+        </>
+      )}
       {isBroken && (
         <>
           <span class="sample broken">!</span>
@@ -396,12 +432,13 @@ function Hovered({
     <p class="map-said">
       {step ? (
         <>
-          <b>{step.name}</b> <span class="mono quiet">{step.formula}</span>{' '}
+          <b>{step.name}</b>{' '}
           <span>
             {!shade && 'not computed: click runs to it'}
             {shade && shade.broken === 0 && `${measure.label} ${shortNumber(shade.value)}`}
             {shade && shade.broken > 0 && `${shade.broken} elements are NaN or infinite`}
-          </span>
+          </span>{' '}
+          <span class="mono quiet">{step.formula}</span>
         </>
       ) : (
         <span class="quiet">Hover a step to see what it is; click to look at it, double-click to go back to it</span>

@@ -50,14 +50,14 @@ const LABELS: Readonly<Record<string, string>> = {
   kq_soft_max: 'softmax',
   kqv_out: '× v',
   attn_out: 'out',
-  ffn_inp: '+ residual',
+  ffn_inp: '+',
   ffn_norm: 'norm',
   ffn_gate: 'gate',
   ffn_up: 'up',
   ffn_silu: 'silu',
   ffn_swiglu: 'gate × up',
   ffn_out: 'down',
-  l_out: '+ residual',
+  l_out: '+',
 };
 
 /** By the stems that begin and end them. */

@@ -1,9 +1,10 @@
 /** The bar at the top: which model or trace, which text, and how far it runs. */
-import { useSignal, useSignalEffect } from '@preact/signals';
+import { untracked, useSignal, useSignalEffect } from '@preact/signals';
 import type { JSX } from 'preact';
 import { useEffect, useId } from 'preact/hooks';
 import type { ChangeSpec, Experiment } from '../../inspector/experiment.ts';
-import { type ListedFile, listFiles } from './files.ts';
+import type { LabActions } from '../shell/panes.ts';
+import type { ListedFile } from './files.ts';
 import type { Inspector } from './state.ts';
 import { layerForth, moveOn, stepBack, stepForth } from './walk.ts';
 
@@ -16,19 +17,27 @@ interface Draft {
   readonly backend: Experiment['backend'];
   readonly text: string;
   readonly bos: Flag;
-  readonly chat: Flag;
+  readonly chat: boolean;
 }
 
 /** `model`: as the model's metadata says. */
 type Flag = 'model' | 'yes' | 'no';
 
-const FIRST_DRAFT: Draft = { file: '', backend: 'webgpu', text: FIRST_TEXT, bos: 'model', chat: 'model' };
+const FIRST_DRAFT: Draft = { file: '', backend: 'webgpu', text: FIRST_TEXT, bos: 'model', chat: false };
 
-export function Opening({ inspector }: { readonly inspector: Inspector }): JSX.Element {
+export function Opening({
+  inspector,
+  lab,
+  listFiles,
+}: {
+  readonly inspector: Inspector;
+  readonly lab: LabActions;
+  listFiles(): Promise<readonly ListedFile[]>;
+}): JSX.Element {
   const draft = useSignal(FIRST_DRAFT);
   const files = useSignal<readonly ListedFile[]>([]);
   const without = useSignal<string | null>(null);
-  const list = useId();
+  const note = useId();
   const set = (part: Partial<Draft>) => {
     draft.value = { ...draft.peek(), ...part };
   };
@@ -41,31 +50,30 @@ export function Opening({ inspector }: { readonly inspector: Inspector }): JSX.E
         without.value = error.message;
       },
     );
-  }, [files, without]);
+  }, [files, without, listFiles]);
   // What a link or another view has begun is what the bar shows.
   useSignalEffect(() => {
     const { value } = inspector.experiment;
     if (value) draft.value = draftOf(value);
   });
+  useSignalEffect(() => {
+    const chosen = lab.chosenFile.value;
+    if (chosen) untracked(() => begin({ file: chosen }));
+  });
+  useSignalEffect(() => {
+    const [given] = inspector.dropped.value;
+    if (given) untracked(() => begin({ file: given }));
+  });
 
   const { file, backend, text, bos, chat } = draft.value;
-  const isModel = !file.endsWith('.arrow');
+  const offered = [...new Set([...inspector.dropped.value, ...files.value.map(({ path }) => path)])];
+  const { value: opened } = inspector.opened;
+  const isModel = opened?.file === file ? opened.kind === 'model' : !file.endsWith('.arrow');
   const begin = (part: Partial<Draft> = {}) => {
     set(part);
     const wanted = draft.peek();
     if (wanted.file !== '') void inspector.begin(experimentOf(wanted, inspector.experiment.peek()));
   };
-  const drop = async (dropped: File | undefined) => {
-    if (!dropped) return;
-    try {
-      const name = await inspector.connection.drop(dropped);
-      files.value = [{ path: name, where: 'dropped' }, ...files.peek().filter(({ path }) => path !== name)];
-      begin({ file: name });
-    } catch (error) {
-      inspector.failure.value = error instanceof Error ? error.message : String(error);
-    }
-  };
-
   return (
     <form
       class="opening"
@@ -73,11 +81,6 @@ export function Opening({ inspector }: { readonly inspector: Inspector }): JSX.E
       onSubmit={(event) => {
         event.preventDefault();
         begin();
-      }}
-      onDragOver={(event) => event.preventDefault()}
-      onDrop={(event) => {
-        event.preventDefault();
-        void drop(event.dataTransfer?.files[0]);
       }}
     >
       <div class="row">
@@ -87,10 +90,10 @@ export function Opening({ inspector }: { readonly inspector: Inspector }): JSX.E
             <option value="" disabled>
               Choose a model or a trace
             </option>
-            {file !== '' && !files.value.some(({ path }) => path === file) && <option value={file}>{file}</option>}
-            {files.value.map(({ path, where }) => (
+            {file !== '' && !offered.includes(file) && <option value={file}>{file}</option>}
+            {offered.map((path) => (
               <option value={path} key={path}>
-                {where === 'dropped' ? `${path} (from this computer)` : path}
+                {inspector.dropped.value.includes(path) ? `${path} (from this computer)` : path}
               </option>
             ))}
           </select>
@@ -102,7 +105,7 @@ export function Opening({ inspector }: { readonly inspector: Inspector }): JSX.E
             class="hidden"
             accept=".gguf,.arrow"
             onChange={({ currentTarget }) => {
-              void drop(currentTarget.files?.[0]);
+              void give(inspector, currentTarget.files?.[0]);
               currentTarget.value = '';
             }}
           />
@@ -119,18 +122,22 @@ export function Opening({ inspector }: { readonly inspector: Inspector }): JSX.E
                 <option value="reference">reference</option>
               </select>
             </label>
-            <FlagField
-              label="BOS"
-              title="Whether the text begins with the model's token for it"
-              value={bos}
-              set={(bos) => set({ bos })}
-            />
-            <FlagField
-              label="Chat"
-              title="Whether the text is put into the model's chat template"
-              value={chat}
-              set={(chat) => set({ chat })}
-            />
+            <label title="Whether the text begins with the token for a beginning; auto: as the model’s file says">
+              <span>BOS</span>
+              <select value={bos} onChange={({ currentTarget }) => set({ bos: currentTarget.value as Flag })}>
+                <option value="model">auto</option>
+                <option value="yes">yes</option>
+                <option value="no">no</option>
+              </select>
+            </label>
+            <label title="Put the text into the model’s chat template, as a question">
+              <input
+                type="checkbox"
+                checked={chat}
+                onChange={({ currentTarget }) => set({ chat: currentTarget.checked })}
+              />
+              <span>chat template</span>
+            </label>
           </>
         )}
       </div>
@@ -141,47 +148,35 @@ export function Opening({ inspector }: { readonly inspector: Inspector }): JSX.E
             <input
               type="text"
               value={text}
-              aria-describedby={list}
+              aria-describedby={note}
               onInput={({ currentTarget }) => set({ text: currentTarget.value })}
             />
           </label>
           <button type="submit" class="primary" disabled={file === '' || inspector.working.value !== null}>
             Run
           </button>
+          {inspector.experiment.value && <Movers inspector={inspector} />}
         </div>
       )}
-      <p class="quiet note" id={list}>
+      <p class="quiet note" id={note} title={inspector.opened.value ? saidOf(inspector) : undefined}>
         {inspector.opened.value
           ? saidOf(inspector)
           : (without.value ??
             'Choose a model above, or drop a .gguf or .arrow file here. Nothing leaves this computer.')}
       </p>
-      {inspector.experiment.value && isModel && <Movers inspector={inspector} />}
     </form>
   );
 }
 
-function FlagField({
-  label,
-  title,
-  value,
-  set,
-}: {
-  readonly label: string;
-  readonly title: string;
-  readonly value: Flag;
-  set(value: Flag): void;
-}) {
-  return (
-    <label title={title}>
-      <span>{label}</span>
-      <select value={value} onChange={({ currentTarget }) => set(currentTarget.value as Flag)}>
-        <option value="model">as the model</option>
-        <option value="yes">yes</option>
-        <option value="no">no</option>
-      </select>
-    </label>
-  );
+/** A file from this computer: the session reads it by range from the page. It is opened as the one that was given last. */
+export async function give({ connection, dropped, failure }: Inspector, file: File | undefined): Promise<void> {
+  if (!file) return;
+  try {
+    const name = await connection.drop(file);
+    dropped.value = [name, ...dropped.peek().filter((other) => other !== name)];
+  } catch (error) {
+    failure.value = error instanceof Error ? error.message : String(error);
+  }
 }
 
 /** What runs the text on and back, and what it is run with. */
@@ -299,9 +294,8 @@ function saidOf({ opened, run }: Inspector): string {
   return [what, notice, run.value?.stopped].filter(Boolean).join('. ');
 }
 
-function draftOf({ file, backend, text, bos, chat }: Experiment): Draft {
-  const flag = (value: boolean | undefined): Flag => (value === undefined ? 'model' : value ? 'yes' : 'no');
-  return { file, backend, text, bos: flag(bos), chat: flag(chat) };
+function draftOf({ file, backend, text, bos, chat = false }: Experiment): Draft {
+  return { file, backend, text, bos: bos === undefined ? 'model' : bos ? 'yes' : 'no', chat };
 }
 
 /** What is changed on purpose stays while the model is the same. */
@@ -310,6 +304,6 @@ function experimentOf({ file, backend, text, bos, chat }: Draft, before: Experim
   return {
     ...{ file, backend, text, faults, changes },
     ...(bos === 'model' ? {} : { bos: bos === 'yes' }),
-    ...(chat === 'model' ? {} : { chat: chat === 'yes' }),
+    ...(chat ? { chat } : {}),
   };
 }

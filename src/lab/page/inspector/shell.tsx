@@ -1,29 +1,45 @@
 /** The inspector as it stands in its pane: what is run above, the tokens, the map, and the views beside or below it. */
 import type { JSX } from 'preact';
-import { useRef } from 'preact/hooks';
+import { useEffect, useRef } from 'preact/hooks';
 import type { LabActions } from '../shell/panes.ts';
 import { Frame } from './frame.tsx';
 import { Help } from './help.tsx';
+import type { Alone } from './index.tsx';
 import { StepMap } from './map.tsx';
-import { Opening } from './opening.tsx';
+import { give, Opening } from './opening.tsx';
 import { type Inspector, NOTHING } from './state.ts';
 import { Tokens } from './tokens.tsx';
 import type { View } from './view.ts';
 import { views } from './views/index.ts';
 import { layerForth, moveOn, stepBack, stepForth } from './walk.ts';
 
-export function Shell({ inspector, lab }: { readonly inspector: Inspector; readonly lab: LabActions }): JSX.Element {
+export function Shell({
+  inspector,
+  lab,
+  listFiles,
+}: {
+  readonly inspector: Inspector;
+  readonly lab: LabActions;
+  readonly listFiles: Alone['listFiles'];
+}): JSX.Element {
+  const pane = useRef<HTMLElement>(null);
   const help = useRef<HTMLDialogElement>(null);
+  useKeys(pane, (event) => onKey(event, inspector, help.current));
   const view = views.find(({ id }) => id === inspector.view.value) ?? (views[0] as View);
   return (
     <section
       aria-label="Inspector"
       class="inspector"
       data-theme={inspector.theme.value}
-      onKeyDown={(event) => onKey(event, inspector, help.current)}
+      ref={pane}
+      onDragOver={(event) => event.preventDefault()}
+      onDrop={(event) => {
+        event.preventDefault();
+        void give(inspector, event.dataTransfer?.files[0]);
+      }}
     >
       <div class="top">
-        <Opening inspector={inspector} />
+        <Opening inspector={inspector} lab={lab} listFiles={listFiles} />
         <Help dialog={help} />
       </div>
       <Working inspector={inspector} />
@@ -134,6 +150,33 @@ function Welcome() {
       </p>
     </div>
   );
+}
+
+/**
+ * Hears the keys that are pressed in the pane, and those that are pressed nowhere when it was the last to be clicked or focused: what
+ * had the focus may have gone, as a button does that has done its work.
+ */
+function useKeys(pane: { readonly current: HTMLElement | null }, onKeyDown: (event: KeyboardEvent) => void): void {
+  const latest = useRef(onKeyDown);
+  latest.current = onKeyDown;
+  useEffect(() => {
+    let isOurs = true;
+    const isInside = ({ target }: Event) => target instanceof Node && (pane.current?.contains(target) ?? false);
+    const note = (event: Event) => {
+      isOurs = isInside(event);
+    };
+    const hear = (event: KeyboardEvent) => {
+      if (isInside(event) || (isOurs && event.target === document.body)) latest.current(event);
+    };
+    document.addEventListener('pointerdown', note);
+    document.addEventListener('focusin', note);
+    document.addEventListener('keydown', hear);
+    return () => {
+      document.removeEventListener('pointerdown', note);
+      document.removeEventListener('focusin', note);
+      document.removeEventListener('keydown', hear);
+    };
+  }, [pane]);
 }
 
 /** Keys that work wherever the focus is, but in fields. */

@@ -9,7 +9,7 @@ export function Tokens({ inspector }: { readonly inspector: Inspector }): JSX.El
   const list = useRef<HTMLDivElement>(null);
   const { run, locked, hovered, choice } = inspector;
   if (!run.value) return null;
-  const { tokens } = run.value;
+  const { tokens, drawn } = run.value;
   const evaluated = evaluatedTokens(run.value);
   const { token: query, key } = choice.value;
   const current = locked.value.token ?? 0;
@@ -45,6 +45,7 @@ export function Tokens({ inspector }: { readonly inspector: Inspector }): JSX.El
             class={[
               'token',
               /^<.*>$/.test(piece) ? 'special' : '',
+              position >= tokens.length - drawn ? 'drawn' : '',
               position >= evaluated ? 'waiting' : '',
               position === query ? 'query' : '',
               position === key ? 'key' : '',

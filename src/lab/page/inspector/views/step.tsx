@@ -127,7 +127,7 @@ function Inputs({ inputs, inspector }: { readonly inputs: readonly InputDetail[]
               <td>
                 <InputName input={input} inspector={inspector} />
               </td>
-              <td>{input.shape ? shapeText(input.shape, input.dims) : '–'}</td>
+              <td class="shape">{input.shape ? shapeText(input.shape, input.dims) : '–'}</td>
               <td class="mono first">
                 {input.first ? [...input.first.slice(0, 4)].map(shortNumber).join('  ') : (input.missing ?? '')}
               </td>
@@ -219,10 +219,14 @@ function Output({ output }: { readonly output: OutputDetail }) {
         )}
       </div>
       {first ? (
-        <p class="values">
-          <span class="quiet">first values </span>
-          <span class="mono">{[...first].map(shortNumber).join('  ')}</span>
-        </p>
+        <div class="values">
+          <span class="quiet">first values</span>
+          <span class="mono numbers">
+            {[...first].map((value, i) => (
+              <span key={i}>{shortNumber(value)}</span>
+            ))}
+          </span>
+        </div>
       ) : (
         <p class="quiet">{missing}</p>
       )}
