@@ -16,12 +16,10 @@ export interface DifferenceParams {
   readonly experiment: Experiment;
   /** Beyond those that the experiment has. */
   readonly changes: readonly ChangeSpec[];
-  /** After which token the next one is looked at. Default the last. */
-  readonly position?: number;
 }
 
 export interface DifferenceDrawn {
-  /** Along the run, over the tokens, and of what may come next. */
+  /** Along the run, over the tokens, and of what may come after the last one. */
   readonly growth: Chart;
   readonly map: Chart;
   readonly next: Chart;
@@ -31,7 +29,7 @@ export interface DifferenceDrawn {
 
 export const difference: Request<DifferenceParams, DifferenceDrawn> = async (
   session,
-  { experiment, changes, position },
+  { experiment, changes },
   watch,
 ) => {
   const before = await wholeRun(session, experiment, watch);
@@ -42,7 +40,7 @@ export const difference: Request<DifferenceParams, DifferenceDrawn> = async (
   return {
     growth: await charts.differenceGrowth(after, before),
     map: await charts.differenceMap(after, before),
-    next: await charts.logitsBeside(after, before, { k: 8, sides, ...(position === undefined ? {} : { position }) }),
+    next: await charts.logitsBeside(after, before, { k: 8, sides }),
     distances: await distancesOf(after.trace, before.trace),
   };
 };

@@ -2,28 +2,17 @@
 import type { Choice } from './state.ts';
 
 /** Fields of our charts that are parts of a choice. */
-const PARTS = {
-  token: 'token',
-  position: 'token',
-  query: 'token',
-  after: 'token',
-  key: 'key',
-  layer: 'layer',
-  head: 'head',
-} as const;
+const PARTS = { token: 'token', position: 'token', query: 'token', key: 'key', layer: 'layer', head: 'head' } as const;
 
 /**
  * The part of a choice that a mark's datum names; null where it names none. A position or head may be a number or a label that
- * begins with it, as in `3 ␣Tom`; of a block, `12–15`, it is the first. A token that has a rank, or that is said after another,
- * stands in no text. `name` is a step where there is one of that name.
+ * begins with it, as in `3 ␣Tom`; of a block, `12–15`, it is the first. `name` is a step where there is one of that name.
  */
 export function choiceOfDatum(datum: unknown, isStep: (name: string) => boolean): Partial<Choice> | null {
   if (typeof datum !== 'object' || datum === null) return null;
   const found: { -readonly [part in keyof Choice]?: Choice[part] } = {};
   const fields = datum as Readonly<Record<string, unknown>>;
-  const isCandidate = 'rank' in fields || 'after' in fields;
   for (const [field, part] of Object.entries(PARTS)) {
-    if (field === 'token' && isCandidate) continue;
     const number = wholeNumber(fields[field]);
     if (number !== null) found[part] = number;
   }

@@ -1,5 +1,6 @@
 /** One of our charts, asked for and drawn; before there is anything to draw, what has to run first. */
 import type { ComponentChildren, JSX } from 'preact';
+import { useMemo } from 'preact/hooks';
 import type { ChartCall } from '../../../inspector/requests/chart.ts';
 import { Answered, useAnswer } from '../answer.tsx';
 import { Chart } from '../chart.tsx';
@@ -15,7 +16,20 @@ export function AskedChart({
 }): JSX.Element {
   const experiment = inspector.experiment.value;
   const answer = useAnswer(inspector, 'chart', experiment && { experiment, ...call });
-  return <Answered answer={answer}>{(spec) => <Chart spec={spec} inspector={inspector} />}</Answered>;
+  return <Answered answer={answer}>{(spec) => <Drawn spec={spec} inspector={inspector} />}</Answered>;
+}
+
+function Drawn({ spec, inspector }: { readonly spec: object; readonly inspector: Inspector }) {
+  const narrow = useMemo(() => stacked(spec), [spec]);
+  return <Chart spec={narrow} inspector={inspector} />;
+}
+
+/** Panels that stand side by side in a notebook: in the inspector's narrower pane they would shrink until nobody can read them. */
+function stacked(spec: object): object {
+  if (!('hconcat' in spec)) return spec;
+  const { hconcat, title, ...rest } = spec as { readonly hconcat: unknown; readonly title: { subtitle: string[] } };
+  const subtitle = title.subtitle.map((line) => line.replace(/^Left\b/, 'Above').replace(/^Right\b/, 'Below'));
+  return { ...rest, title: { ...title, subtitle }, vconcat: hconcat };
 }
 
 /** Draws its children once the run has a tensor; until then offers to run to it. */

@@ -1,4 +1,4 @@
-/** Attention of one head, over the text and as a heatmap, and below it every head of its layer to choose from. */
+/** Attention of one head, over the text and as a heatmap, with every head of its layer to choose from. */
 import type { JSX } from 'preact';
 import { Answered, useAnswer, useRested } from '../answer.tsx';
 import { literal, subjectOf } from '../cells.ts';
@@ -8,6 +8,7 @@ import { AskedChart, Needs } from './asked_chart.tsx';
 import { AttentionLines } from './attention_lines.tsx';
 import { AttentionText } from './attention_text.tsx';
 import { focusOf, hasRow, tensorsOf } from './focus.ts';
+import { HeadThumbs } from './head_thumbs.tsx';
 import { HeadKeys, HeadList, LayerList } from './pickers.tsx';
 
 /** Longer texts are shaded: their lines would be taller than the screen. */
@@ -46,12 +47,9 @@ function Body({ inspector }: { readonly inspector: Inspector }): JSX.Element {
       </div>
       <Needs inspector={inspector} name={patternName(layer)}>
         <HeadKeys inspector={inspector}>
-          <div class="beside">
-            <OverText inspector={inspector} layer={layer} head={head} />
-            <AskedChart inspector={inspector} call={{ chart: 'attention', options: { layer, head } }} />
-          </div>
+          <OverText inspector={inspector} layer={layer} head={head} />
         </HeadKeys>
-        <AskedChart inspector={inspector} call={{ chart: 'attentionGrid', options: { layer } }} />
+        <AskedChart inspector={inspector} call={{ chart: 'attention', options: { layer, head } }} />
       </Needs>
     </>
   );
@@ -72,7 +70,12 @@ function OverText({
     <Answered answer={answer}>
       {(pattern) => {
         const Drawn = pattern.end <= MOST_LINES ? AttentionLines : AttentionText;
-        return <Drawn pattern={pattern} head={Math.min(head, pattern.nHead - 1)} inspector={inspector} />;
+        return (
+          <div class="beside">
+            <Drawn pattern={pattern} head={Math.min(head, pattern.nHead - 1)} inspector={inspector} />
+            <HeadThumbs pattern={pattern} layer={layer} inspector={inspector} />
+          </div>
+        );
       }}
     </Answered>
   );

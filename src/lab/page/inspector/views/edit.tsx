@@ -312,8 +312,7 @@ function said({ tensor, how, by, head, token }: ChangeSpec, { run }: Inspector):
 
 function Effect({ inspector }: { readonly inspector: Inspector }) {
   const sides = sidesOf(inspector);
-  const position = focusOf(inspector, 'locked').token;
-  const params = sides && { experiment: sides.base, changes: sides.changes, position };
+  const params = sides && { experiment: sides.base, changes: sides.changes };
   const answer = useAnswer(inspector, 'difference', params);
   if (!sides) {
     return (

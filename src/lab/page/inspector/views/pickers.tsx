@@ -113,6 +113,7 @@ export function HeadKeys({
     lockOf(inspector, { layer: moved.layer, head: (moved.head + nHead) % nHead });
   };
   return (
+    // biome-ignore lint/a11y/noNoninteractiveTabindex: the arrow keys need a place to be pressed in.
     <fieldset class="keys" tabIndex={0} aria-label="Heads: arrow keys go to others" onKeyDown={onKeyDown}>
       {children}
     </fieldset>
