@@ -60,7 +60,7 @@ export async function bundlePage(folder = at('dist/lab/page')) {
 }
 
 /** `layerscope:sources`: the texts that the inspector shows beside a step, and that a page without a server runs. */
-const sources = {
+export const sources = {
   name: 'layerscope:sources',
   /** @param {import('esbuild').PluginBuild} build */
   setup(build) {
