@@ -126,6 +126,19 @@ describe('opening', () => {
     expect((await lab.cells()).at(-1)).toContain('// mine.gguf was given to the page from your computer');
   });
 
+  test('a file that is dropped anywhere on the pane is opened', async () => {
+    await visit();
+    const bytes = [...(await readFile(path))];
+    const dropped = await page.evaluateHandle(`(() => {
+      const data = new DataTransfer();
+      data.items.add(new File([new Uint8Array(${JSON.stringify(bytes.slice(0, 64))})], 'cut.gguf'));
+      return data;
+    })()`);
+    await page.locator('.first-words').dispatchEvent('drop', { dataTransfer: dropped });
+    await banner().waitFor();
+    expect(await banner().textContent()).toMatch(/^Cannot read cut\.gguf: /);
+  });
+
   test('a broken file is told with its cure, what was open stays, and the message can be put away', async () => {
     await visitModel();
     await page.locator('.file select').selectOption('broken.gguf');

@@ -17,8 +17,8 @@ import type { Inspector, Theme } from './state.ts';
 import { backTo, computedNow, goTo } from './walk.ts';
 
 /** Pixels. */
-const GUTTER = 58;
-const NARROWEST = 20;
+const GUTTER = 48;
+const NARROWEST = 18;
 const WIDEST = 54;
 const HEAD = 62;
 /** Of a row, and from one to the next; low ones where there are many layers. */
