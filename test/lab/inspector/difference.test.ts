@@ -1,6 +1,7 @@
 /** What changes do, as the edit view asks for it: against a run that was changed by hand. */
 import { beforeAll, describe, expect, test } from 'vitest';
 import { change } from '../../../src/engine/transforms/change.ts';
+import { patch } from '../../../src/engine/transforms/patch.ts';
 import type { ChangeSpec, Experiment } from '../../../src/lab/inspector/experiment.ts';
 import { openModel } from '../../../src/node/index.ts';
 import { rowsIn } from '../../charts/specs.ts';
@@ -67,12 +68,37 @@ describe('difference', () => {
     expect(moved[0]).toMatchObject({ name: 'l_out-4', relativeRmsError: 1 });
   });
 
+  test('of a replacement is that of a run patched by hand, among other changes in their order', async () => {
+    const other = 'Tom gave the ball to Lily. Lily thanked';
+    const model = await openModel(LILY, { backend: 'reference' });
+    const before = await model.start(TEXT).toEnd();
+    const source = await model.start(other).toEnd();
+    const after = await model
+      .with(patch('l_out-1', source, { token: 8, from: 6 }), change('l_out-1', { how: 'scale', by: 2, token: 8 }))
+      .start(TEXT)
+      .toEnd();
+    const { distances, next } = await page.ask('difference', {
+      experiment,
+      changes: [
+        { tensor: 'l_out-1', how: 'replace', text: other, token: 8, from: 6 },
+        { tensor: 'l_out-1', how: 'scale', by: 2, token: 8 },
+      ],
+    });
+    for (const name of ['l_out-1', 'result_output']) {
+      const wanted = relativeRmsError((await after.tensor(name)).data, (await before.tensor(name)).data);
+      expect(distances.find((each) => each.name === name)?.relativeRmsError, name).toBeCloseTo(wanted, 6);
+    }
+    expect(JSON.stringify(next.title)).toContain('What may follow 9 ␣thanked');
+  });
+
   test('of what cannot be changed says why', async () => {
     const changes = (spec: Partial<ChangeSpec>) =>
       expect(page.ask('difference', { experiment, changes: [{ ...silent, ...spec }] })).rejects;
     await changes({ tensor: 'kqv-4' }).toThrow('nearest are');
     await changes({ head: 8 }).toThrow('Cannot change head 8 of kqv_out-4: its heads are 0 to 7');
     await changes({ how: 'scale' }).toThrow('scale needs by');
+    const patched = { tensor: 'l_out-1', how: 'replace', text: 'Tom', token: 8 } as const;
+    await expect(page.ask('difference', { experiment, changes: [patched] })).rejects.toThrow('nothing at position 8');
     const trace = { ...experiment, file: 'fixtures/golden/lily-4m-f16.arrow' };
     await expect(page.ask('difference', { experiment: trace, changes: [silent] })).rejects.toThrow('it is a trace');
   });

@@ -275,6 +275,21 @@ describe('edit', () => {
     expect(place().get('change')).toBeNull();
   });
 
+  test('replaces a token’s row by that of another text; such a change stays on trial', async (context) => {
+    await open(context, 'edit', '&step=l_out-2&token=8');
+    await view().getByRole('button', { name: 'Replace' }).click();
+    await view().getByLabel('by what it is over').fill('Tom gave the ball to Lily. Lily thanked');
+    await view().getByLabel('at its token').fill('6');
+    await view().getByRole('button', { name: 'Change it' }).click();
+    await expect
+      .poll(() => view().locator('.changes li').textContent())
+      .toBe('l_out-2, at 8 ␣Tom: as over “Tom gave the ball to Lily. Lily thanked” at its token 6 take back');
+    await expect
+      .poll(() => view().locator('.chart').last().textContent(), { timeout: 20_000 })
+      .toContain('changed from here: l_out-2');
+    expect(await view().getByRole('button', { name: 'Keep' }).isDisabled()).toBe(true);
+  });
+
   test('what cannot be changed is said, and the change can be taken back', async (context) => {
     const changes = encodeURIComponent(JSON.stringify([{ tensor: 'kqv_out-1', how: 'zero', head: 80 }]));
     await open(context, 'edit', `&with.edit.changes=${changes}`);
@@ -298,7 +313,12 @@ const EVERY = {
   rank: '',
   attribution: '',
   growth: '',
-  edit: `&with.edit.changes=${encodeURIComponent(JSON.stringify([{ tensor: 'kqv_out-4', how: 'zero', head: 5 }]))}`,
+  edit: `&with.edit.changes=${encodeURIComponent(
+    JSON.stringify([
+      { tensor: 'kqv_out-4', how: 'zero', head: 5 },
+      { tensor: 'l_out-2', how: 'replace', text: 'Tom gave the ball to Lily.', token: 6 },
+    ]),
+  )}`,
 } as const;
 
 describe('taken along', () => {

@@ -1,21 +1,24 @@
 /**
- * Changes made on purpose: a tensor, a head of it or a token's row is zeroed, scaled, made noisy or set, the rest is computed
- * again beside the run without it, and the difference is drawn. Only what is kept becomes part of the experiment.
+ * Changes made on purpose: a tensor, a head of it or a token's row is zeroed, scaled, made noisy, set, or replaced by what it is over
+ * another text; the rest is computed again beside the run without it, and the difference is drawn. Only what is kept becomes part
+ * of the experiment.
  */
+import { signal } from '@preact/signals';
 import type { JSX } from 'preact';
 import { useState } from 'preact/hooks';
 import { Tensor } from '../../../../trace/tensor.ts';
 import { shown } from '../../../../trace/token_label.ts';
 import type { ChangeSpec, Experiment } from '../../../inspector/experiment.ts';
+import type { TrialSpec } from '../../../inspector/requests/difference.ts';
 import type { StepCard } from '../../../inspector/requests/open.ts';
 import { Answered, useAnswer, useSetting } from '../answer.tsx';
-import { called, modelCode, runCode } from '../cells.ts';
+import { called, literal, subjectOf } from '../cells.ts';
 import { Chart } from '../chart.tsx';
 import type { Inspector } from '../state.ts';
 import type { View } from '../view.ts';
-import { readChanges, writeChanges } from './changes.ts';
 import { focusOf } from './focus.ts';
 import { Buttons } from './pickers.tsx';
+import { readTrials, writeTrials } from './trials.ts';
 
 const KEY = 'edit.changes';
 /** A head alone is what a newcomer can best follow: a part of the model, and not all of a layer. */
@@ -27,14 +30,15 @@ export const edit: View = {
   says: 'Change a tensor, a head or a token’s row, and see what becomes of everything after it.',
   Body,
   cell(inspector) {
-    const { experiment, run, opened } = inspector;
     const sides = sidesOf(inspector);
-    if (!experiment.value || !run.value || opened.value?.kind !== 'model' || !sides) return null;
+    const state = inspector.run.value;
+    if (!sides || !state) return null;
     const { base, changes } = sides;
-    const made = changes.map(({ tensor, ...how }) => called('change', tensor, how)).join(', ');
+    const subject = subjectOf({ ...inspector, experiment: signal(base), run: signal({ ...state, next: null }) });
+    if (subject?.name !== 'run') return null;
+    const made = changes.map((trial) => trialCode(trial, base)).join(', ');
     return [
-      modelCode(base),
-      runCode(base, { ...run.value, next: null }),
+      subject.code,
       `const changed = await model.with(${made}).start(run.tokens).toEnd();`,
       'display(await charts.logitsBeside(changed, run));',
       'display(await charts.differenceMap(changed, run));',
@@ -55,13 +59,24 @@ export const edit: View = {
   },
 };
 
+/** As a transform of `model`. */
+function trialCode(trial: TrialSpec, { bos, chat }: Experiment): string {
+  if (trial.how !== 'replace') {
+    const { tensor, ...how } = trial;
+    return called('change', tensor, how);
+  }
+  const { tensor, how: _, text, ...place } = trial;
+  const other = `await ${called('model.start', text, { bos, chat })}.toEnd()`;
+  return `patch(${[literal(tensor), other, ...(Object.keys(place).length > 0 ? [literal(place)] : [])].join(', ')})`;
+}
+
 /** What is compared: the experiment and what was changed since; or, of one that was kept, what it is without its changes. */
 function sidesOf({
   experiment,
   settings,
-}: Inspector): { readonly base: Experiment; readonly changes: readonly ChangeSpec[] } | null {
+}: Inspector): { readonly base: Experiment; readonly changes: readonly TrialSpec[] } | null {
   const { value } = experiment;
-  const changes = readChanges(settings.value[KEY]);
+  const changes = readTrials(settings.value[KEY]);
   if (!value) return null;
   if (changes.length > 0) return { base: value, changes };
   return value.changes.length > 0 ? { base: { ...value, changes: [] }, changes: value.changes } : null;
@@ -78,8 +93,8 @@ function Body({ inspector }: { readonly inspector: Inspector }): JSX.Element {
       </p>
     );
   }
-  const pending = readChanges(written);
-  const set = (changes: readonly ChangeSpec[]) => write(writeChanges(changes));
+  const pending = readTrials(written);
+  const set = (trials: readonly TrialSpec[]) => write(writeTrials(trials));
   return (
     <>
       <ChangeForm inspector={inspector} onChange={(change) => set([...pending, change])} />
@@ -90,7 +105,7 @@ function Body({ inspector }: { readonly inspector: Inspector }): JSX.Element {
   );
 }
 
-const HOWS = { zero: 'Zero', scale: 'Scale', noise: 'Noise', set: 'Set' } as const;
+const HOWS = { zero: 'Zero', scale: 'Scale', noise: 'Noise', set: 'Set', replace: 'Replace' } as const;
 type How = keyof typeof HOWS;
 
 /** What `by` is, and where it begins. */
@@ -99,6 +114,7 @@ const BY = {
   scale: { label: 'by', initial: 2 },
   noise: { label: 'of the RMS', initial: 1 },
   set: { label: 'to', initial: 0 },
+  replace: null,
 } as const;
 
 const ALL = 'all';
@@ -108,7 +124,7 @@ function ChangeForm({
   onChange,
 }: {
   readonly inspector: Inspector;
-  readonly onChange: (change: ChangeSpec) => void;
+  readonly onChange: (trial: TrialSpec) => void;
 }) {
   const { steps = [], config } = inspector.opened.value ?? {};
   const focus = focusOf(inspector, 'locked');
@@ -118,6 +134,8 @@ function ChangeForm({
   const [by, setBy] = useState<Readonly<Record<string, number>>>({});
   const [head, setHead] = useState<string | null>(null);
   const [token, setToken] = useState<string | null>(null);
+  const [text, setText] = useState('');
+  const [from, setFrom] = useState('');
   const name =
     chosen ?? step ?? (steps.some((each) => each.name === FIRST_CHOICE) ? FIRST_CHOICE : (steps[0]?.name ?? ''));
   const dims = steps.find((each) => each.name === name)?.dims ?? [];
@@ -130,13 +148,14 @@ function ChangeForm({
       class="controls"
       onSubmit={(event) => {
         event.preventDefault();
-        onChange({
-          tensor: name,
-          how,
-          ...(amount === null ? {} : { by: amount }),
+        const where = {
           ...(ofHead === ALL ? {} : { head: Number(ofHead) }),
           ...(ofToken === ALL ? {} : { token: Number(ofToken) }),
-        });
+        };
+        if (how === 'replace') {
+          const isFrom = ofToken !== ALL && from !== '';
+          onChange({ tensor: name, how, text, ...where, ...(isFrom ? { from: Number(from) } : {}) });
+        } else onChange({ tensor: name, how, ...(amount === null ? {} : { by: amount }), ...where });
       }}
     >
       <label>
@@ -194,6 +213,34 @@ function ChangeForm({
           />
         </label>
       )}
+      {how === 'replace' && (
+        <>
+          <label>
+            by what it is over
+            <input
+              type="text"
+              size={30}
+              required
+              value={text}
+              placeholder="another text, such as: Tom gave the ball to Lily."
+              onInput={({ currentTarget }) => setText(currentTarget.value)}
+            />
+          </label>
+          {ofToken !== ALL && (
+            <label title="Position in that text; the same where none is given">
+              at its token
+              <input
+                type="number"
+                min={0}
+                step={1}
+                value={from}
+                placeholder={ofToken}
+                onInput={({ currentTarget }) => setFrom(currentTarget.value)}
+              />
+            </label>
+          )}
+        </>
+      )}
       <button type="submit" class="primary">
         Change it
       </button>
@@ -218,12 +265,13 @@ function Pending({
   set,
   inspector,
 }: {
-  readonly pending: readonly ChangeSpec[];
-  readonly set: (changes: readonly ChangeSpec[]) => void;
+  readonly pending: readonly TrialSpec[];
+  readonly set: (trials: readonly TrialSpec[]) => void;
   readonly inspector: Inspector;
 }) {
   const experiment = inspector.experiment.value;
   if (pending.length === 0 || !experiment) return null;
+  const kept = pending.filter((trial): trial is ChangeSpec => trial.how !== 'replace');
   return (
     <section class="changes" aria-label="Changes on trial">
       <ol>
@@ -253,9 +301,14 @@ function Pending({
         <button
           type="button"
           class="primary"
-          title="Make it part of the experiment: every view then shows the changed run"
+          disabled={kept.length < pending.length}
+          title={
+            kept.length < pending.length
+              ? 'A replacement takes a second text and stays on trial; copy the cell to go on with it in a notebook'
+              : 'Make it part of the experiment: every view then shows the changed run'
+          }
           onClick={async () => {
-            await inspector.begin({ ...experiment, changes: [...experiment.changes, ...pending] });
+            await inspector.begin({ ...experiment, changes: [...experiment.changes, ...kept] });
             set([]);
           }}
         >
@@ -295,19 +348,31 @@ function Kept({ inspector }: { readonly inspector: Inspector }) {
 }
 
 /** `kqv_out-1, head 4, at 7 .: zero` */
-function said({ tensor, how, by, head, token }: ChangeSpec, { run }: Inspector): string {
+function said(trial: TrialSpec, { run }: Inspector): string {
+  const { tensor, head, token } = trial;
   const where = [
     tensor,
     ...(head === undefined ? [] : [`head ${head}`]),
     ...(token === undefined ? [] : [`at ${token} ${shown(run.value?.tokens[token]?.piece ?? '')}`]),
   ].join(', ');
-  const what = {
-    zero: 'zero',
-    scale: `times ${by}`,
-    noise: `plus noise of ${by} of its RMS`,
-    set: `set to ${by}`,
-  }[how];
-  return `${where}: ${what}`;
+  return `${where}: ${what(trial)}`;
+}
+
+function what(trial: TrialSpec): string {
+  switch (trial.how) {
+    case 'zero':
+      return 'zero';
+    case 'scale':
+      return `times ${trial.by}`;
+    case 'noise':
+      return `plus noise of ${trial.by} of its RMS`;
+    case 'set':
+      return `set to ${trial.by}`;
+    case 'replace':
+      return `as over “${trial.text}”${trial.from === undefined ? '' : ` at its token ${trial.from}`}`;
+    default:
+      return trial satisfies never;
+  }
 }
 
 function Effect({ inspector }: { readonly inspector: Inspector }) {
