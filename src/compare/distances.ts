@@ -9,7 +9,7 @@ export interface Distance {
   readonly op: string;
   readonly layer: number | null;
   readonly pass: number;
-  /** ‖ours − reference‖ / ‖reference‖; Infinity where only the reference is zero, NaN where no element is finite. */
+  /** ‖ours − reference‖ / ‖reference‖; Infinity where only the reference is zero, NaN where a side alone has NaN or Inf. */
   readonly relativeRmsError: number;
 }
 
@@ -26,8 +26,8 @@ export async function distancesOf(
     const loaded = await loadPair(ours, reference, rows);
     if (loaded.pair === null) continue;
     const { name, op, layer, pass } = rows.ours[0] as TraceRow;
-    const { n, relativeRmsError } = measure(loaded.pair).measure;
-    distances.push({ name, op, layer, pass, relativeRmsError: n === 0 ? Number.NaN : relativeRmsError });
+    const { nonFinite, relativeRmsError } = measure(loaded.pair).measure;
+    distances.push({ name, op, layer, pass, relativeRmsError: nonFinite > 0 ? Number.NaN : relativeRmsError });
   }
   return distances;
 }
