@@ -50,6 +50,7 @@ export { f16Accumulation } from './engine/transforms/f16_accumulation.ts';
 export { f16Storage } from './engine/transforms/f16_storage.ts';
 export { ggmlArithmetic } from './engine/transforms/ggml_arithmetic.ts';
 export { type LensOptions, lens } from './engine/transforms/lens.ts';
+export { type PatchOptions, patch } from './engine/transforms/patch.ts';
 export type { Transform } from './engine/transforms/transform.ts';
 export * from './errors.ts';
 export { bytesSource } from './gguf/bytes.ts';

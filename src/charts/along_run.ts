@@ -109,7 +109,10 @@ export function firstPoint(comparison: Comparison, points: readonly Point[]): Po
 }
 
 /** Ticks where a layer begins, or, where there are several passes, a pass. */
-export function orderAxis({ tensors }: Comparison, title = true) {
+export function orderAxis(
+  { tensors }: { readonly tensors: readonly Pick<TensorComparison, 'layer' | 'pass'>[] },
+  title = true,
+) {
   const hasPasses = tensors.some(({ pass }) => pass > 0);
   // Mutable, as Vega-Lite's types have it.
   const domain: number[] = [-0.5, tensors.length - 0.5];

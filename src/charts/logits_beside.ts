@@ -11,6 +11,8 @@ export interface LogitsBesideOptions {
   readonly k?: number;
   /** What ids spell, for traces read from files; a run knows. */
   readonly tokenizer?: Vocabulary;
+  /** What the two sides are called, as in “with the change” and “without the change”. Default ours and reference. */
+  readonly sides?: { readonly ours: string; readonly reference: string };
 }
 
 interface Candidate {
@@ -31,7 +33,7 @@ interface Candidate {
 export async function logitsBeside(
   ours: Source,
   reference: Source,
-  { position = -1, k = 10, tokenizer }: LogitsBesideOptions = {},
+  { position = -1, k = 10, tokenizer, sides }: LogitsBesideOptions = {},
 ): Promise<Chart> {
   const mine = await nextTokenAt(ours, position, 'the top tokens');
   const theirs = await nextTokenAt(reference, mine.position, 'the top tokens of the reference');
@@ -49,19 +51,25 @@ export async function logitsBeside(
       title: `What may follow ${after}, on both sides`,
       subtitle: [
         textOf(trace),
-        `${shared} of the ${theirTop.length} likeliest of the reference are among ours; beside each bar: how the other side has it`,
+        `${sharedSaid(shared, theirTop.length, sides)}; beside each bar: how the other side has it`,
         ...(nanCount > 0 ? [`NaN logits, left out: ${nanCount}`] : []),
       ],
       description: `Two bar charts of the likeliest tokens after ${after}: ours has ${firstOf(ourTop, mine)} first, the reference ${firstOf(theirTop, theirs)}.`,
     },
     {
       hconcat: [
-        panel('ours', CATEGORIES[0], candidatesOf(ourTop, mine, theirs, labels)),
-        panel('reference', '#555555', candidatesOf(theirTop, theirs, mine, labels)),
+        panel(sides?.ours ?? 'ours', CATEGORIES[0], candidatesOf(ourTop, mine, theirs, labels)),
+        panel(sides?.reference ?? 'reference', '#555555', candidatesOf(theirTop, theirs, mine, labels)),
       ],
       spacing: 30,
     },
   );
+}
+
+function sharedSaid(shared: number, count: number, sides: LogitsBesideOptions['sides']): string {
+  return sides
+    ? `${shared} of the ${count} likeliest ${sides.reference} are so ${sides.ours} too`
+    : `${shared} of the ${count} likeliest of the reference are among ours`;
 }
 
 function candidatesOf(

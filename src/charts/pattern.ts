@@ -18,13 +18,21 @@ export interface Pattern {
   /** Position of the first query, and the number of positions. */
   readonly start: number;
   readonly end: number;
-  /** How a query of a head shares its attention out over the keys 0 … query; adds up to 1. */
+  /** How a query of a head shares its attention out over the keys 0 … query; adds up to 1, as scores do not. */
   row(head: number, query: number): Float32Array;
 }
 
-/** The pattern of a layer. Throws TraceError where the run did not come so far, or values were not kept. */
-export async function patternOf(trace: Trace, layer: number, chart: string): Promise<Pattern> {
-  const name = `kq_soft_max-${layer}`;
+/**
+ * The pattern of a layer, or, as `kq`, the scores that it was made of. Throws TraceError where the run did not come so far, or
+ * values were not kept.
+ */
+export async function patternOf(
+  trace: Trace,
+  layer: number,
+  chart: string,
+  stem: 'kq_soft_max' | 'kq' = 'kq_soft_max',
+): Promise<Pattern> {
+  const name = `${stem}-${layer}`;
   const rows = rowsOf(trace, name, chart);
   const byQuery = new Map<number, { tensor: Tensor; at: number }>();
   for (const row of rows) {

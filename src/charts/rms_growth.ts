@@ -3,11 +3,10 @@
  * `ffn_out`). With a reference beside it cosine and relative RMS error, because faults that turn vectors, such as those of
  * RoPE, leave every RMS as it was.
  */
-import { TraceError } from '../errors.ts';
 import type { Tensor } from '../trace/tensor.ts';
 import type { Trace, TraceRow } from '../trace/trace.ts';
 import { CATEGORIES, type Chart, chart, FOUR_DIGITS, type Layers, rounded, short, type Unit } from './chart.ts';
-import { layersOf, type Source, textOf, tokenRows, tokensRun, traceOf } from './source.ts';
+import { layersOf, mustBeOfOneText, type Source, textOf, tokenRows, traceOf } from './source.ts';
 
 export interface RmsGrowthOptions {
   /** Drawn dashed on top, for the same tokens: another backend, llama.cpp, a healthy model. */
@@ -54,7 +53,7 @@ export async function rmsGrowth(source: Source, { reference }: RmsGrowthOptions 
   const trace = traceOf(source);
   if (!reference) return growthChart(trace, points(trace, 'this run'));
   const other = traceOf(reference);
-  mustBeOfOneText(trace, other);
+  mustBeOfOneText(trace, other, 'RMS growth against a reference');
   const agreements = await agreementOf(trace, other);
   return comparisonChart(trace, [...points(trace, 'this run'), ...points(other, REFERENCE)], agreements);
 }
@@ -81,19 +80,6 @@ function rmsOver(rows: readonly TraceRow[]): number {
     count += finite;
   }
   return count === 0 ? 0 : Math.sqrt(squares / count);
-}
-
-function mustBeOfOneText(trace: Trace, other: Trace): void {
-  const [ours, theirs] = [trace, other].map((each) => each.manifest.tokens?.slice(0, tokensRun(each)));
-  if (!ours || !theirs) return;
-  const at = Array.from({ length: Math.max(ours.length, theirs.length) }, (_, i) => i).find(
-    (i) => ours[i] !== theirs[i],
-  );
-  if (at === undefined) return;
-  throw new TraceError(
-    `Cannot draw RMS growth against a reference: the runs part at position ${at}, ` +
-      `token ${ours[at] ?? 'none'} here and ${theirs[at] ?? 'none'} there; give a reference over the same tokens`,
-  );
 }
 
 async function agreementOf(trace: Trace, other: Trace): Promise<Agreement[]> {

@@ -145,6 +145,20 @@ export function tokensRun({ entries }: Trace): number {
   return entries.reduce((most, row) => Math.max(most, row.pos0 + tokensIn(row)), 0);
 }
 
+/** Throws TraceError where two runs are over different tokens, as far as either says which. */
+export function mustBeOfOneText(trace: Trace, other: Trace, chart: string): void {
+  const [ours, theirs] = [trace, other].map((each) => each.manifest.tokens?.slice(0, tokensRun(each)));
+  if (!ours || !theirs) return;
+  const at = Array.from({ length: Math.max(ours.length, theirs.length) }, (_, i) => i).find(
+    (i) => ours[i] !== theirs[i],
+  );
+  if (at === undefined) return;
+  throw new TraceError(
+    `Cannot draw ${chart}: the runs part at position ${at}, ` +
+      `token ${ours[at] ?? 'none'} here and ${theirs[at] ?? 'none'} there; give a reference over the same tokens`,
+  );
+}
+
 /** Pieces as text; bytes that make a character together become it. */
 function joined(pieces: readonly string[]): string {
   return pieces.join('').replace(/(?:<0x[0-9A-F]{2}>)+/g, (spelt) => {

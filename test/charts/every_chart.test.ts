@@ -126,7 +126,9 @@ describe('without what it draws', () => {
     expect(message).toMatch(/^Cannot draw .*run\.(to|generate)\(/s);
   });
 
-  const needValues = ofTraces.filter(({ title }) => !/^(samplerStages|rmsGrowth|topK|logitsBeside)$/.test(title));
+  const needValues = ofTraces.filter(
+    ({ title }) => !/^(differenceGrowth|samplerStages|rmsGrowth|topK|logitsBeside)$/.test(title),
+  );
   test.each(needValues)('$title, of values that were not kept, names select', async ({ draw }) => {
     expect(await errorOf(draw, await startedWith('none', true))).toMatch(/^Cannot .*select: '/s);
   });
@@ -144,12 +146,14 @@ describe('without what it draws', () => {
 });
 
 /** One run in every part. */
-const every = (run: Run) => ({ run, begun: run, drawn: run, bare: run, rounded: run });
+const every = (run: Run) => ({ run, begun: run, drawn: run, bare: run, rounded: run, changed: run });
 
 /** What charts draw of a long run; its attention scores and the like would take gigabytes. */
 const SELECT = [
   'embd',
   'kq_soft_max-*',
+  'kq-*',
+  '{Q,K}cur_rope-*',
   'l_out-*',
   'attn_out-*',
   'ffn_out-*',

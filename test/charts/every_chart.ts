@@ -6,7 +6,7 @@
  */
 import { fileURLToPath } from 'node:url';
 import type { Comparison } from '../../src/compare/comparison.ts';
-import { attribution, charts, lens, openModel, type Run } from '../../src/node/index.ts';
+import { attribution, change, charts, lens, openModel, type Run } from '../../src/node/index.ts';
 import { bug, turned } from '../compare/comparisons.ts';
 import { shippedMatrix } from './detection.ts';
 import { shippedLadder } from './ladder.ts';
@@ -28,6 +28,8 @@ export interface Runs {
   readonly bare: Run;
   /** Of the same text and weights, rounded to Q4_0. */
   readonly rounded: Run;
+  /** Of the same text, without a head of layer 1 at the token Tom. */
+  readonly changed: Run;
   /** In which one head is wrong, and one that turns vectors and moves no RMS; made by hand. */
   readonly comparison: Comparison;
   readonly turned: Comparison;
@@ -45,9 +47,16 @@ export async function runsOfShipped(): Promise<Runs> {
     .with(lens({ norm: false }))
     .start(PROMPT)
     .toEnd();
+  const changed = await model
+    .with(change('kqv_out-1', { how: 'zero', head: 4, token: 7 }))
+    .start(PROMPT)
+    .toEnd();
   const rounded = await (await open('lily-4m-q4_0.gguf')).start(PROMPT).toEnd();
-  return { run, begun, drawn, bare, rounded, comparison: bug, turned, candidates: [' Lily', ' Tom', ' ball'] };
+  return { run, begun, drawn, bare, rounded, changed, comparison: bug, turned, candidates: [' Lily', ' Tom', ' ball'] };
 }
+
+/** What all runs have, the shortest too. */
+const QK = { layer: 1, head: 4, query: 3, key: 1 };
 
 export interface Drawing {
   /** The chart’s name in `charts`, and after a space what is different. */
@@ -66,6 +75,8 @@ export const everyChart: readonly Drawing[] = [
   { title: 'attentionGrid of one layer', draw: ({ run }) => charts.attentionGrid(run, { layer: 1 }) },
   { title: 'attribution', draw: ({ run }) => charts.attribution(run) },
   { title: 'detectionMatrix', draw: async () => charts.detectionMatrix(shippedMatrix) },
+  { title: 'differenceGrowth', draw: ({ run, changed }) => charts.differenceGrowth(changed, run) },
+  { title: 'differenceMap', draw: ({ run, changed }) => charts.differenceMap(changed, run) },
   { title: 'distribution', draw: ({ run }) => charts.distribution(run) },
   { title: 'errorGrowth', draw: ({ comparison }) => charts.errorGrowth(comparison) },
   { title: 'headScores', draw: ({ run }) => charts.headScores(run) },
@@ -74,6 +85,8 @@ export const everyChart: readonly Drawing[] = [
   { title: 'logitsBeside', draw: ({ run, rounded }) => charts.logitsBeside(rounded, run) },
   { title: 'outlierDimensions', draw: ({ run }) => charts.outlierDimensions(run) },
   { title: 'precisionLadder', draw: async () => charts.precisionLadder(shippedLadder) },
+  { title: 'qk', draw: ({ run }) => charts.qk(run, QK) },
+  { title: 'qk by size', draw: ({ run }) => charts.qk(run, { ...QK, order: 'size' }) },
   { title: 'rankTrajectory', draw: ({ run, candidates }) => charts.rankTrajectory(run, { tokens: candidates }) },
   { title: 'residualNorm', draw: ({ run }) => charts.residualNorm(run) },
   { title: 'rmsBeside', draw: ({ turned }) => charts.rmsBeside(turned) },

@@ -24,6 +24,13 @@ describe('logitsBeside', () => {
     expect(warningsOf(chart)).toEqual([]);
   });
 
+  test('calls the sides what they are called', async () => {
+    const sides = { ours: 'with the change', reference: 'without the change' };
+    const chart = await logitsBeside(ours, reference, { k: 2, sides });
+    expect(captionOf(chart)).toContain('1 of the 2 likeliest without the change are so with the change too');
+    expect(JSON.stringify(chart)).toContain('"text":"without the change"');
+  });
+
   test('takes the position of ours on both sides', async () => {
     const longer = logitsOf([0, 0, 0, 0], [0, 3, 2, 1], [9, 0, 0, 0]);
     expect(await logitsBeside(ours, longer)).toEqual(await logitsBeside(ours, reference));

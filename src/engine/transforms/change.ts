@@ -10,30 +10,28 @@ import { edit } from './edit.ts';
 import type { Transform } from './transform.ts';
 
 export interface ChangeOptions {
-  /** noise: a normal number of standard deviation `by` times the tensor's RMS is added. set: every chosen number becomes `by`. */
+  /**
+   * noise: a normal number of standard deviation `by` times the RMS of the pass's tensor is added. set: every chosen number
+   * becomes `by`.
+   */
   readonly how: 'zero' | 'scale' | 'noise' | 'set';
   /** The factor, the noise's size or the number; not of zero. */
   readonly by?: number;
-  /** Position in the text; every token where absent. */
+  /** Position in the text; every token where absent. A pass that is not over it stays as it is. */
   readonly token?: number;
   /** Every head where absent. */
   readonly head?: number;
-  /** Of the noise. Default 1. */
+  /** Of the noise, which each pass draws anew. Default 1. */
   readonly seed?: number;
 }
 
 /**
  * Changes the named tensors, globs too, as `edit` does: `model.with(change('kqv_out-0', { how: 'zero', head: 3 }))`. Throws
- * UsageError where `by` is missing or is no number; applying it throws StepError where no step has such a name, and a run
+ * UsageError where `how`, `by` or `token` is none such; applying it throws StepError where no step has such a name, and a run
  * where a tensor has no such head.
  */
 export function change(names: string, options: ChangeOptions): Transform {
-  const { how, by } = options;
-  if (how !== 'zero' && !Number.isFinite(by)) {
-    throw new UsageError(
-      `Cannot change ${names}: ${how} needs by, ${MEANING[how]}; found ${by}. Give it: change('${names}', { how: '${how}', by: 0.5 })`,
-    );
-  }
+  mustBeOptions(names, options);
   return {
     ...edit(names, (tensor, pass) => changed(tensor, pass, options)),
     name: 'change',
@@ -41,11 +39,28 @@ export function change(names: string, options: ChangeOptions): Transform {
   };
 }
 
-const MEANING = {
+/** What `by` is in each; null where there is none. */
+const MEANING: Readonly<Record<ChangeOptions['how'], string | null>> = {
+  zero: null,
   scale: 'the factor',
   noise: 'the share of the RMS that the noise has',
   set: 'the number that every element becomes',
-} as const;
+};
+
+/** Options may come from a link, which anybody can write. */
+function mustBeOptions(names: string, { how, by, token }: ChangeOptions): void {
+  if (!Object.hasOwn(MEANING, how)) {
+    throw new UsageError(`Cannot change ${names}: found how '${how}'; wanted ${Object.keys(MEANING).join(', ')}`);
+  }
+  if (MEANING[how] !== null && !Number.isFinite(by)) {
+    throw new UsageError(
+      `Cannot change ${names}: ${how} needs by, ${MEANING[how]}; found ${by}. Give it: change('${names}', { how: '${how}', by: 0.5 })`,
+    );
+  }
+  if (token !== undefined && !(Number.isInteger(token) && token >= 0)) {
+    throw new UsageError(`Cannot change token ${token} of ${names}: a position in the text is 0, 1, 2, …`);
+  }
+}
 
 function changed(tensor: Tensor, { nPast }: Pass, { how, by = 0, token, head, seed = 1 }: ChangeOptions): Float32Array {
   const data = Float32Array.from(tensor.data);
@@ -54,7 +69,7 @@ function changed(tensor: Tensor, { nPast }: Pass, { how, by = 0, token, head, se
     zero: () => 0,
     set: () => by,
     scale: (x: number) => by * x,
-    noise: noiseOf(by * rms(data), seed),
+    noise: noiseOf(by * rms(data), seed + nPast),
   }[how];
   for (let i = 0; i < data.length; i++) {
     if (isChosen(i)) data[i] = next(data[i] as number);

@@ -77,6 +77,10 @@ async function stepIs(name: string): Promise<void> {
     .waitFor();
 }
 
+/** A script of the page: how many pixels an element's content is larger than itself. */
+const beyond = (selector: string, size: 'Width' | 'Height'): string =>
+  `(({ scroll${size}, client${size} }) => scroll${size} - client${size})(document.querySelector('${selector}'))`;
+
 /** A script of the page: clicks a step and gives the milliseconds until it is drawn as chosen. */
 const untilDrawn = (name: string): string => `(async () => {
   const start = performance.now();
@@ -108,7 +112,9 @@ describe('opening', () => {
     await visitModel();
     expect(await page.locator('.cell').count()).toBe(111);
     expect(await page.locator('.cell.computed').count()).toBe(111);
-    expect(await page.locator('.opened-as').textContent()).toContain('6 layers, 8 heads over 2 of keys, 256 dimensions');
+    expect(await page.locator('.opened-as').textContent()).toContain(
+      '6 layers, 8 heads over 2 of keys, 256 dimensions',
+    );
     expect(await button('Step →').isDisabled()).toBe(true);
   });
 
@@ -250,7 +256,8 @@ describe('the map', () => {
 
   test('colours can be of another statistic', async () => {
     await visitModel();
-    const fills = () => page.locator('.cell rect').evaluateAll((all) => all.map((rect) => rect.getAttribute('style')));
+    const fills = () =>
+      page.evaluate<string>(`[...document.querySelectorAll('.cell rect')].map(({ style }) => style.fill).join()`);
     const rms = await fills();
     await page.getByLabel('Colour').selectOption('absmax');
     expect(await fills()).not.toEqual(rms);
@@ -262,8 +269,7 @@ describe('the map', () => {
     await idle();
     expect(await page.locator('.cell').count()).toBe(80 * 18 + 3);
     const scroll = page.locator('.map-scroll');
-    const { inside, whole } = await scroll.evaluate((el) => ({ inside: el.clientHeight, whole: el.scrollHeight }));
-    expect(whole).toBeGreaterThan(inside);
+    expect(await page.evaluate<number>(beyond('.map-scroll', 'Height'))).toBeGreaterThan(0);
     const [box, pane] = [await cell('Qcur-79').boundingBox(), await scroll.boundingBox()];
     expect(box?.y).toBeGreaterThan(pane?.y ?? Number.NaN);
     // All of it but its outline.
@@ -529,8 +535,7 @@ describe('the pane', () => {
     await visitModel();
     await page.setViewportSize({ width, height });
     await page.waitForTimeout(200);
-    const wide = await page.locator('.inspector').evaluate((pane) => pane.scrollWidth - pane.clientWidth);
-    expect(wide).toBe(0);
+    expect(await page.evaluate<number>(beyond('.inspector', 'Width'))).toBe(0);
     await page.getByRole('tab', { name: 'Step' }).first().scrollIntoViewIfNeeded();
     await page.getByText('Computed by').scrollIntoViewIfNeeded();
     expect(await page.locator('.tokens').isVisible()).toBe(true);

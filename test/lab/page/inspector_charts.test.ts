@@ -1,6 +1,7 @@
 /** What the inspector does to our charts: their marks choose, and their colours are those of the page. */
 import { compile, type TopLevelSpec } from 'vega-lite';
 import { beforeAll, describe, expect, test } from 'vitest';
+import { charts } from '../../../src/index.ts';
 import { themed } from '../../../src/lab/page/inspector/chart_theme.ts';
 import { choiceOfDatum } from '../../../src/lab/page/inspector/datum.ts';
 import { everyChart, type Runs, runsOfShipped } from '../../charts/every_chart.ts';
@@ -52,15 +53,36 @@ describe('on a dark page', () => {
   });
 });
 
+test.for(['light', 'dark'] as const)(
+  'on a %s page what is written on cells is as readable as on white',
+  async (theme) => {
+    const spec = await charts.logitLens((await runsOfShipped()).run);
+    expect(onMarks(spec)).toContainEqual({
+      condition: { test: 'datum.probability > 0.5', value: 'black' },
+      value: 'white',
+    });
+    expect(onMarks(themed(spec, theme))).toEqual(onMarks(spec));
+  },
+);
+
 /** What lies below `data` and `datasets`, in order. */
 function dataOf(node: unknown): unknown[] {
   return walked(node, (key) => key === 'data' || key === 'datasets').map(([, value]) => value);
 }
 
-/** Texts that are no data. */
+/** Texts that are no data, nor a colour that goes by the mark below it. */
 function coloursOf(node: unknown): string[] {
-  return walked(node, (key, value) => key !== 'data' && typeof value === 'string').map(([, value]) => value as string);
+  return walked(node, (key, value) => key !== 'data' && (typeof value === 'string' || isByMark(value)))
+    .map(([, value]) => value)
+    .filter((value) => typeof value === 'string');
 }
+
+/** Colours of what is written on a mark, in order. */
+function onMarks(node: unknown): unknown[] {
+  return walked(node, (_, value) => isByMark(value)).map(([, value]) => value);
+}
+
+const isByMark = (value: unknown): boolean => typeof value === 'object' && value !== null && 'condition' in value;
 
 function walked(node: unknown, isWanted: (key: string, value: unknown) => boolean): [string, unknown][] {
   if (typeof node !== 'object' || node === null) return [];

@@ -21,6 +21,7 @@ export type ChartCall =
   | { readonly chart: 'residualNorm'; readonly options: NoOptions }
   | { readonly chart: 'distribution'; readonly options: charts.DistributionOptions }
   | { readonly chart: 'outlierDimensions'; readonly options: charts.OutlierOptions }
+  | { readonly chart: 'qk'; readonly options: charts.QkOptions }
   | { readonly chart: 'topK'; readonly options: { readonly position?: number; readonly k?: number } }
   | { readonly chart: 'steps'; readonly options: charts.StepsOptions }
   | ObservedCall;
@@ -59,6 +60,8 @@ export const chart: Request<{ readonly experiment: Experiment } & ChartCall, Cha
       return charts.distribution(subject, call.options);
     case 'outlierDimensions':
       return charts.outlierDimensions(subject, call.options);
+    case 'qk':
+      return charts.qk(subject, call.options);
     case 'topK':
       return charts.topK(subject, call.options);
     case 'steps':

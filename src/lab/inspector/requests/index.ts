@@ -1,22 +1,28 @@
 /** Every request by its name. To add one: a file here, a line in the table. */
 import { arrow } from './arrow.ts';
 import { chart } from './chart.ts';
+import { difference } from './difference.ts';
 import { drop } from './drop.ts';
 import { kind } from './kind.ts';
 import { move } from './move.ts';
 import { open } from './open.ts';
 import { openTrace } from './open_trace.ts';
+import { pattern } from './pattern.ts';
+import { qk } from './qk.ts';
 import { step } from './step.ts';
 import { tensor } from './tensor.ts';
 
 export const requests = {
   arrow,
   chart,
+  difference,
   drop,
   kind,
   move,
   open,
   openTrace,
+  pattern,
+  qk,
   step,
   tensor,
 } as const;

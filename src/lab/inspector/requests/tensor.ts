@@ -5,12 +5,14 @@ import type { Range, Tensor } from '../../../trace/tensor.ts';
 import type { Trace, TraceRow } from '../../../trace/trace.ts';
 import type { Experiment } from '../experiment.ts';
 import type { Request } from '../request.ts';
-import { isRun } from '../session.ts';
+import { isRun, type Observer } from '../session.ts';
 
 export interface TensorParams {
   readonly experiment: Experiment;
   /** A name or alias, or a weight's GGUF name. */
   readonly name: string;
+  /** Of the run with these observers, over the same tokens to their end. */
+  readonly observer?: Observer;
   /** By default the last that has the tensor. */
   readonly pass?: number;
   /** All of it unless said otherwise. */
@@ -38,8 +40,10 @@ export interface TensorValues {
   readonly data: Float32Array;
 }
 
-export const tensor: Request<TensorParams, TensorValues> = async (session, { experiment, name, pass, part = {} }) => {
-  const subject = await session.subject(experiment);
+export const tensor: Request<TensorParams, TensorValues> = async (session, params, watch) => {
+  const { experiment, name, observer, pass, part = {} } = params;
+  const bare = await session.subject(experiment);
+  const subject = observer && isRun(bare) ? await session.observed(experiment, observer, watch) : bare;
   if (isRun(subject) && subject.model.weightInfo(name)) {
     const { rows, ...rest } = part;
     const weight = await subject.model.weight(name, rows ? { rows } : {});

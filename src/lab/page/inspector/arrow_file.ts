@@ -2,6 +2,7 @@
 import { statisticsOf } from '../../../trace/statistics.ts';
 import type { Tensor } from '../../../trace/tensor.ts';
 import { version } from '../../../version.ts';
+import type { RowCard, RunState } from '../../inspector/requests/move.ts';
 import type { Inspector } from './state.ts';
 
 export async function arrowFile(tensors: readonly Tensor[], { experiment, opened, run }: Inspector): Promise<Blob> {
@@ -22,7 +23,7 @@ export async function arrowFile(tensors: readonly Tensor[], { experiment, opened
   const steps = new Map(opened.peek()?.steps.map((step) => [step.name, step]));
   for (const [seq, { name, shape, dims, data }] of tensors.entries()) {
     const step = steps.get(name);
-    const row = run.peek()?.rows.findLast((each) => each.name === name);
+    const row = rowOf(run.peek(), tensors, seq);
     await writer.append(
       {
         ...{ run: 'inspector', seq, pass: row?.pass ?? 0, pos0: row?.pos0 ?? 0, step: name, name },
@@ -34,4 +35,13 @@ export async function arrowFile(tensors: readonly Tensor[], { experiment, opened
   }
   await writer.end();
   return new Blob(parts, { type: 'application/vnd.apache.arrow.file' });
+}
+
+/** The row of a tensor: where a name is there once for each pass, that of its pass, else the last. */
+function rowOf(run: RunState | null, tensors: readonly Tensor[], seq: number): RowCard | undefined {
+  const { name } = tensors[seq] as Tensor;
+  const rows = run?.rows.filter((row) => row.name === name) ?? [];
+  const same = (tensor: Tensor) => tensor.name === name;
+  if (tensors.filter(same).length !== rows.length) return rows.at(-1);
+  return rows[tensors.slice(0, seq).filter(same).length];
 }

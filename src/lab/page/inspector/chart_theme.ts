@@ -27,16 +27,21 @@ const DARK = {
 
 type Node = Readonly<Record<string, unknown>>;
 
-/** The spec as it looks on such a page. Data stays as it is. */
+/**
+ * The spec as it looks on such a page. Data stays as it is. Which version of Vega-Lite it was written for is left out: ours are of 5,
+ * and the page's 6 warns of that, though it draws them all the same.
+ */
 export function themed<Spec extends object>(spec: Spec, theme: Theme): Spec {
-  const changed = recoloured(spec, COLOURS[theme]) as Spec & { readonly config?: Node };
+  const { $schema: _, ...written } = spec as Spec & { readonly $schema?: unknown };
+  const changed = recoloured(written, COLOURS[theme]) as Spec & { readonly config?: Node };
   return theme === 'light' ? changed : { ...changed, config: merged(DARK, changed.config ?? {}) };
 }
 
 function recoloured(value: unknown, colours: Readonly<Record<string, string>>): unknown {
   if (typeof value === 'string') return colours[value] ?? value;
   if (Array.isArray(value)) return value.map((each) => recoloured(each, colours));
-  if (typeof value !== 'object' || value === null) return value;
+  // What is written on a mark in a colour that goes by the mark's own is as readable on any page.
+  if (!isNode(value) || 'condition' in value) return value;
   return Object.fromEntries(
     Object.entries(value).map(([key, each]) => [key, isData(key) ? each : recoloured(each, colours)]),
   );

@@ -69,26 +69,35 @@ export function inspectorOver(
   const working = signal<Inspector['working']['value']>(null);
   const failure = signal<string | null>(null);
 
-  /** Does it with a bar and a way to stop; what goes wrong is shown and leaves everything as it was. */
+  /** How many experiments were begun: only what belongs to the newest is shown. */
+  let begun = 0;
+
+  /**
+   * Does it with a bar and a way to stop. What goes wrong is shown and leaves everything as it was; null then, and where
+   * another experiment was begun meanwhile.
+   */
   async function work<T>(
     says: string,
     task: (watch: Parameters<Connection['ask']>[2]) => Promise<T>,
   ): Promise<T | null> {
+    const own = begun;
     const controller = new AbortController();
     const stop = () => controller.abort();
     working.value = { says, share: 0, stop };
+    const isInBar = () => working.peek()?.stop === stop;
     try {
-      return await task({
+      const done = await task({
         signal: controller.signal,
         onProgress: ({ task, item, done, total }) => {
-          working.value = { says: `${task}: ${item}`, share: total > 0 ? done / total : 0, stop };
+          if (isInBar()) working.value = { says: `${task}: ${item}`, share: total > 0 ? done / total : 0, stop };
         },
       });
+      return own === begun ? done : null;
     } catch (error) {
-      failure.value = error instanceof Error ? error.message : String(error);
+      if (own === begun) failure.value = error instanceof Error ? error.message : String(error);
       return null;
     } finally {
-      working.value = null;
+      if (isInBar()) working.value = null;
     }
   }
 
@@ -108,6 +117,8 @@ export function inspectorOver(
     dropped: signal([]),
     notebookFolder,
     async begin(wanted, move = { to: 'end' }) {
+      begun++;
+      working.peek()?.stop();
       const found = await work(`opening ${wanted.file}`, (watch) => openedBy(connection, wanted, move, watch));
       if (!found) return;
       batch(() => {

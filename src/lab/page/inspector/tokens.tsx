@@ -78,7 +78,7 @@ export function Tokens({ inspector }: { readonly inspector: Inspector }): JSX.El
 }
 
 /** How many tokens a pass has been over, be it in part. */
-function evaluatedTokens({ rows }: RunState): number {
+export function evaluatedTokens({ rows }: RunState): number {
   // Only steps whose first axis is the token tell; the first of each pass is one.
   const first = rows.filter(({ name }) => name === rows[0]?.name);
   return first.reduce((most, { pos0, shape }) => Math.max(most, pos0 + (shape[0] ?? 0)), 0);

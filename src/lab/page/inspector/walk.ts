@@ -45,14 +45,6 @@ export function stepBack(inspector: Inspector): (() => Promise<void>) | null {
   return before && before.pass === passes - 1 ? () => backTo(inspector, before.name) : null;
 }
 
-/** Looks at the step that lies so many further in the pass; the run goes there where it was not yet. */
-export async function walkBy(inspector: Inspector, from: string, distance: number): Promise<string | null> {
-  const { steps = [] } = inspector.opened.value ?? {};
-  const there = steps[steps.findIndex(({ name }) => name === from) + distance]?.name ?? null;
-  if (there !== null) await goTo(inspector, there);
-  return there;
-}
-
 function lookAt(inspector: Inspector, name: string): void {
   const layer = inspector.opened.value?.steps.find((step) => step.name === name)?.layer ?? null;
   lockOf(inspector, layer === null ? { step: name } : { step: name, layer });
