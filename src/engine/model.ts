@@ -17,6 +17,7 @@ import { Tensor } from '../trace/tensor.ts';
 import type { Manifest } from '../trace/trace.ts';
 import { version } from '../version.ts';
 import type { Backend } from './backend.ts';
+import { disguised } from './disguise.ts';
 import { referenceBackend } from './reference.ts';
 import { DEFAULT_BUDGET, observedBy, Run, type RunOptions } from './run.ts';
 import { type OpWeight, runOp } from './run_op.ts';
@@ -80,6 +81,8 @@ interface ModelParts {
   readonly platform: Platform;
   readonly transforms: readonly Transform[];
   readonly steps: readonly Step[];
+  /** The backend runs other steps than these; see `seenAs`. */
+  readonly isDisguised?: boolean;
 }
 
 export class Model {
@@ -219,9 +222,18 @@ export class Model {
 
   /** The same file and steps on a backend of its own; itself where it runs there already. Closing one closes the file of both. */
   async on(backend: 'webgpu' | 'reference'): Promise<Model> {
-    const { platform, weights } = this.#parts;
-    if (this.backend.name === backend) return this;
-    return new Model({ ...this.#parts, backend: await backendOf(backend, platform, weights) });
+    const { platform, weights, isDisguised } = this.#parts;
+    if (this.backend.name === backend && !isDisguised) return this;
+    return new Model({ ...this.#parts, backend: await backendOf(backend, platform, weights), isDisguised: false });
+  }
+
+  /**
+   * A model whose runs compute what this one computes and look like the other's, of the same file: steps, names, manifest and
+   * weights are the other's, and so are single steps that are run alone. An engine with a fault that nobody is told.
+   */
+  seenAs(other: Model): Model {
+    const backend = disguised(this.backend, this.steps, other.steps);
+    return new Model({ ...other.#parts, backend, isDisguised: true });
   }
 
   /** The model without its transforms. */
