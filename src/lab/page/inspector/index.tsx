@@ -1,8 +1,10 @@
 /** The inspector as a pane of a page: `mountInspector` draws it into an element and keeps it in step with its session. */
+import './inspector.css';
 import { render } from 'preact';
 import type { LabActions } from '../shell/panes.ts';
 import { type Connection, connectionOver, socketPort } from './connection.ts';
-import { inspectorOver } from './state.ts';
+import { Shell } from './shell.tsx';
+import { type Inspector, inspectorOver } from './state.ts';
 
 /** Through the server that the page came from. Resolves when the session is reached, rejects with an Error where it is not. */
 export async function mountInspector(host: HTMLElement, lab: LabActions): Promise<void> {
@@ -10,9 +12,10 @@ export async function mountInspector(host: HTMLElement, lab: LabActions): Promis
 }
 
 /** Through any connection: of a worker, in a page without a server. */
-export function mountOver(connection: Connection, host: HTMLElement, _lab: LabActions): void {
-  const inspector = inspectorOver(connection);
-  render(<p>{inspector.opened.value?.file ?? 'Open a model'}</p>, host);
+export function mountOver(connection: Connection, host: HTMLElement, lab: LabActions): Inspector {
+  const inspector = inspectorOver(connection, lab.theme);
+  render(<Shell inspector={inspector} lab={lab} />, host);
+  return inspector;
 }
 
 function openSocket(): Promise<WebSocket> {

@@ -7,6 +7,9 @@ import type { Experiment } from '../../inspector/experiment.ts';
 import type { Move, RunState } from '../../inspector/requests/move.ts';
 import type { OpenedModel } from '../../inspector/requests/open.ts';
 import type { Connection } from './connection.ts';
+import { choiceIn } from './fitting.ts';
+
+export type Theme = 'light' | 'dark';
 
 /** What is looked at. A view shows what it can of it and changes what the user clicks; null is nothing in particular. */
 export interface Choice {
@@ -24,6 +27,8 @@ export const NOTHING: Choice = { step: null, pass: null, token: null, key: null,
 
 export interface Inspector {
   readonly connection: Connection;
+  /** Of the page; charts follow. */
+  readonly theme: ReadonlySignal<Theme>;
   readonly experiment: Signal<Experiment | null>;
   readonly opened: Signal<OpenedModel | null>;
   readonly run: Signal<RunState | null>;
@@ -35,6 +40,8 @@ export interface Inspector {
   readonly choice: ReadonlySignal<Choice>;
   /** The view that is open. */
   readonly view: Signal<string>;
+  /** What views keep of their own, as text, by `<view>.<name>`; links hold it. See `useSetting`. */
+  readonly settings: Signal<Readonly<Record<string, string>>>;
   /** Long work under way: what is said of it, and how it is stopped. */
   readonly working: Signal<{ readonly says: string; readonly share: number; stop(): void } | null>;
   /** The last failure, until the user puts it away. */
@@ -44,7 +51,7 @@ export interface Inspector {
   move(move: Move): Promise<void>;
 }
 
-export function inspectorOver(connection: Connection): Inspector {
+export function inspectorOver(connection: Connection, theme: ReadonlySignal<Theme>): Inspector {
   const experiment = signal<Experiment | null>(null);
   const opened = signal<OpenedModel | null>(null);
   const run = signal<RunState | null>(null);
@@ -79,6 +86,7 @@ export function inspectorOver(connection: Connection): Inspector {
 
   return {
     connection,
+    theme,
     experiment,
     opened,
     run,
@@ -86,6 +94,7 @@ export function inspectorOver(connection: Connection): Inspector {
     hovered,
     choice,
     view: signal('step'),
+    settings: signal({}),
     working,
     failure,
     async begin(wanted, move = { to: 'end' }) {
@@ -98,6 +107,8 @@ export function inspectorOver(connection: Connection): Inspector {
         experiment.value = wanted;
         opened.value = model;
         run.value = state;
+        hovered.value = null;
+        locked.value = choiceIn(locked.peek(), model, state);
       });
     },
     async move(move) {
@@ -107,4 +118,13 @@ export function inspectorOver(connection: Connection): Inspector {
       if (state) run.value = state;
     },
   };
+}
+
+/** Locks what a click chose, beside what was locked before. */
+export function lockOf({ locked, hovered }: Inspector, chosen: Partial<Choice> | null): void {
+  if (!chosen) return;
+  batch(() => {
+    locked.value = { ...locked.peek(), ...chosen };
+    hovered.value = null;
+  });
 }
