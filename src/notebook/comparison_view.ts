@@ -2,9 +2,7 @@
  * A comparison as HTML, below a cell and on a page of its own: the verdict, what a report says, the table of tensors with a
  * colour per row, and the charts. How a chart becomes HTML is up to who shows it.
  */
-import { attentionDifference, type Chart, errorGrowth, logitsBeside, rmsBeside } from '../charts/index.ts';
-import { traceOf } from '../charts/source.ts';
-import type { Compared, Comparison, TensorComparison, Verdict } from '../compare/comparison.ts';
+import type { Comparison, TensorComparison, Verdict } from '../compare/comparison.ts';
 import { headlineOf, outlineOf, type Section } from '../compare/report/outline.ts';
 import { type Standing, standingOf } from '../compare/report/standing.ts';
 import { type Table, tensorsThatMatter, tensorTable } from '../compare/report/tensor_table.ts';
@@ -12,41 +10,6 @@ import { type Html, html, htmlTable, scrolling } from './display/html.ts';
 
 /** Rows of the table before it is folded, and below the fold; entries of a list. */
 const [MOST_ROWS, MOST_FOLDED, MOST] = [14, 500, 8];
-
-/** The charts that this comparison has something to draw in, the most telling first. */
-export async function comparisonCharts(comparison: Comparison): Promise<Chart[]> {
-  const { compared } = comparison;
-  const charts: Chart[] = [];
-  if (comparison.tensors.some(({ measure }) => measure !== null)) {
-    charts.push(await errorGrowth(comparison), await rmsBeside(comparison));
-  }
-  if (!compared || comparison.verdict === 'refused') return charts;
-  const { ours, reference } = compared;
-  if (bothKeep(compared, 'result_output')) charts.push(await logitsBeside(ours, reference));
-  const place = divergentHead(comparison);
-  if (place && bothKeep(compared, `kq_soft_max-${place.layer}`)) {
-    charts.push(await attentionDifference(ours, reference, place));
-  }
-  return charts;
-}
-
-function bothKeep({ ours, reference }: Compared, name: string): boolean {
-  return [ours, reference].every((source) => {
-    const rows = traceOf(source).entries.filter((row) => row.name === name);
-    return rows.length > 0 && rows.every(({ hasValues }) => hasValues);
-  });
-}
-
-/** The head of the first divergence as a head of queries: one of keys and values serves several, of which the first. */
-function divergentHead({ firstDivergence: first, tensors }: Comparison): { layer: number; head: number } | null {
-  if (!first || first.layer === null || first.head === null) return null;
-  const headsOf = (name: string) => {
-    const tensor = tensors.find((each) => each.name === name);
-    return tensor?.shape[tensor.dims.indexOf('head')];
-  };
-  const [nHead, here] = [headsOf(`kq_soft_max-${first.layer}`), headsOf(first.name)];
-  return nHead && here ? { layer: first.layer, head: Math.floor((first.head * nHead) / here) } : null;
-}
 
 /** Everything but the charts, which stand where `figures` are. */
 export function comparisonHtml(comparison: Comparison, figures: Html): Html {
