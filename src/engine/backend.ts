@@ -59,12 +59,38 @@ export interface Session {
   close(): void;
 }
 
+/** A step of which somebody asks how it is computed. */
+export interface KernelRequest extends Pick<ExecuteRequest, 'pass' | 'steps' | 'observed'> {
+  readonly name: string;
+}
+
+/** How a step is computed. */
+export interface StepKernels {
+  /** The names of the steps that are computed at once with it, its own among them. */
+  readonly together: readonly string[];
+  /** In the order of their dispatches; empty where no kernels run. */
+  readonly kernels: readonly RunKernel[];
+}
+
+/** One dispatch, as the device is given it. */
+export interface RunKernel {
+  /** The kernel's file and the block type that was linked in: `mul_mat q8_0`. */
+  readonly name: string;
+  /** WGSL, linked. */
+  readonly code: string;
+  /** Its `override` constants. */
+  readonly overrides: Readonly<Record<string, number>>;
+  readonly workgroups: readonly [number, number, number];
+}
+
 export interface Backend {
   readonly name: 'webgpu' | 'reference';
   /** For the manifest: the adapter, or what computes. */
   readonly adapter: string;
   /** For the manifest: what else decides the bits of a pass, which is the plan and the kernels' variants. Plain data. */
   plan(steps: readonly Step[], observed: Observed): Readonly<Record<string, unknown>>;
+  /** How it computes a step where a whole pass is run at once. */
+  kernels(request: KernelRequest): Promise<StepKernels>;
   /** The most tokens one pass may have where the largest output has `largestRow` values a token, so that it fits the device. */
   maxPassTokens(largestRow: number): number;
   /** A backend with the same memory for a source that has more weights than this one's; what both have is the same. */

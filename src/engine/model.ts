@@ -26,7 +26,7 @@ import type { Tokenize, TokenizeOptions, Transform } from './transforms/transfor
 import { partlyWritten } from './unwritten.ts';
 import { mustGoOn, type Watched, watchedBy } from './watched.ts';
 import { deviceContext, webgpuBackend } from './webgpu/backend.ts';
-import { ggufWeights, hostWeight, type WeightSource } from './weight_store.ts';
+import { ggufWeights, hostWeight, type WeightSource, weightRows } from './weight_store.ts';
 
 export interface OpenOptions {
   /** Where steps run. `reference` is f64 on the CPU: slow, and needs no GPU. Default 'webgpu'. */
@@ -162,8 +162,11 @@ export class Model {
     return this.tokenizer.decode(ids, { special: true });
   }
 
-  /** Any weight, dequantised to f32, by its GGUF name. */
-  async weight(name: string): Promise<Tensor> {
+  /** Any weight, dequantised to f32, by its GGUF name; of a matrix only rows `[start, end)` where they are given. */
+  async weight(
+    name: string,
+    { rows }: { readonly rows?: readonly [start: number, end: number] } = {},
+  ): Promise<Tensor> {
     const { gguf, weights } = this.#parts;
     const info = weights.info(name);
     if (!info) {
@@ -177,8 +180,17 @@ export class Model {
       );
     }
     const dims = info.shape.length === 2 ? ['row', 'column'] : info.shape.map((_, i) => `axis${i}`);
-    const data = (await hostWeight(weights, name)).rows(0, rowsOf(info.shape));
-    return new Tensor({ name, shape: info.shape, dims, data });
+    const nRows = rowsOf(info.shape);
+    const [start, end] = rows ?? [0, nRows];
+    if (!(Number.isInteger(start) && Number.isInteger(end) && start >= 0 && start <= end && end <= nRows)) {
+      throw new StepError(`Cannot read rows ${start} to ${end} of weight ${name}: it has rows 0 to ${nRows}`, {
+        tensor: name,
+        file: this.name,
+      });
+    }
+    const data = await weightRows(weights, info, start, end - start);
+    const shape = rows && info.shape.length > 1 ? [end - start, info.shape.at(-1) as number] : info.shape;
+    return new Tensor({ name, shape, dims: shape.length === dims.length ? dims : ['row', 'column'], data });
   }
 
   /**

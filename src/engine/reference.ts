@@ -22,6 +22,7 @@ export function referenceBackend(weights: WeightSource, cache = new WeightCache(
     name: 'reference',
     adapter: 'f64 in TypeScript',
     plan: () => ({ fused: [] }),
+    kernels: async ({ name }) => ({ together: [name], kernels: [] }),
     maxPassTokens: () => 512,
     session: (budget) => new ReferenceSession(weights, cache, budget),
     over: (others) => referenceBackend(others, cache.over(others)),

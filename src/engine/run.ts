@@ -9,7 +9,7 @@ import type { Step } from '../ops/step.ts';
 import type { Watch } from '../platform.ts';
 import { Tensor } from '../trace/tensor.ts';
 import type { PassChoice, Trace } from '../trace/trace.ts';
-import type { Observed, PassState, Session } from './backend.ts';
+import type { Observed, PassState, Session, StepKernels } from './backend.ts';
 import type { Model, Origin } from './model.ts';
 import { type RowSink, RunTrace } from './run_trace.ts';
 import { type Drawn, Sampler, type SamplerOptions } from './sampler.ts';
@@ -255,6 +255,17 @@ export class Run {
   async tensor(name: string, options?: { readonly pass?: PassChoice }): Promise<Tensor | Tensor[]> {
     this.#mustBeOpen(`read ${name}`);
     return this.#trace.tensor(name, options as { readonly pass: 'all' });
+  }
+
+  /**
+   * How the backend computes a step of a pass, the one under way unless said otherwise: which steps at once with it, and
+   * the WGSL of every dispatch. A move that ends between two such steps computes them apart.
+   */
+  kernels(name: string, { pass }: { readonly pass?: number } = {}): Promise<StepKernels> {
+    const step = this.steps[this.#indexOf(name, 'tell the kernels of')]!;
+    const first = { index: 0, tokens: this.#tokens, nTokens: this.#tokens.length, nPast: 0 };
+    const state = this.#passes[pass ?? this.#passes.length - 1] ?? first;
+    return this.model.backend.kernels({ name: step.name, pass: state, steps: this.steps, observed: this.#observed });
   }
 
   /** Gives back what the run keeps on the device, once a move under way has ended; the run is over. */

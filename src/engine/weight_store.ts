@@ -45,6 +45,18 @@ export function ggufWeights(gguf: GgufFile): WeightSource {
   };
 }
 
+/** Rows of a weight, dequantised; no more of the file is read than they take. */
+export async function weightRows(
+  source: WeightSource,
+  { name, type, shape }: WeightInfo,
+  start: number,
+  count: number,
+): Promise<Float32Array> {
+  const out = new Float32Array(count * (shape.at(-1) ?? 1));
+  blockTypes[type].dequantize(await source.readRows(name, start, count), 0, out);
+  return out;
+}
+
 /** A weight on the host: its blocks in memory, rows dequantised as they are asked for. */
 export async function hostWeight(source: WeightSource, name: string): Promise<OpWeight> {
   const info = source.info(name);

@@ -19,6 +19,11 @@ export class ArrowTrace extends RowTrace {
     this.#source = source;
   }
 
+  /** The file's name. */
+  get source(): string {
+    return this.#source.name;
+  }
+
   close(): Promise<void> {
     return this.#source.close();
   }

@@ -11,16 +11,16 @@ import type { Backend, ExecuteRequest, Observed, Output, PassState, Session } fr
 import { planWork } from '../plan.ts';
 import { inputsOfKind, outputShapes } from '../shapes.ts';
 import type { WeightSource } from '../weight_store.ts';
-import { Calls, type PreparedWork, residentInputs } from './calls.ts';
+import { Calls, callsOf, type PreparedWork, residentInputs } from './calls.ts';
 import { deviceTraits } from './device_traits.ts';
 import { Fill } from './fill.ts';
 import { DeviceHealth } from './health.ts';
 import { KvCache } from './kv_cache.ts';
-import { KernelLinker } from './link.ts';
+import { KernelLinker, label, linkKernel } from './link.ts';
 import { Outputs, type PassRecord, type Placed } from './outputs.ts';
 import { Pace } from './pace.ts';
 import { PartialOutputs } from './partial_outputs.ts';
-import { DeviceWeights } from './resident.ts';
+import { DeviceWeights, type ResidentWeight } from './resident.ts';
 import type { WebgpuContext } from './run_op.ts';
 import { DeviceStatistics, type StatisticsReadback } from './statistics.ts';
 
@@ -42,6 +42,21 @@ export function webgpuBackend(
       const fused = planWork(steps, 0, steps.length, observed).filter(({ names }) => names.length > 1);
       const { subgroupSize, fastStorage } = deviceTraits(gpu);
       return { fused: [...new Set(fused.map(({ op }) => op.name))], variants: { subgroupSize, fastStorage } };
+    },
+    async kernels({ name, steps, pass, observed }) {
+      const work = planWork(steps, 0, steps.length, observed).find(({ names }) => names.includes(name));
+      if (!work) return { together: [], kernels: [] };
+      const shapes = outputShapes(steps, pass, (weight) => source.info(weight)?.shape);
+      const resident: Record<string, ResidentWeight> = {};
+      for (const [role, weight] of residentInputs(work)) resident[role] = await weights.get(weight);
+      const context = { shapes, weights: resident, pass, device: deviceTraits(gpu) };
+      const run = callsOf(work, context).map(async (call) => ({
+        name: label(call),
+        code: (await linkKernel(call, kernels)).code,
+        overrides: call.overrides ?? {},
+        workgroups: call.workgroups,
+      }));
+      return { together: work.names, kernels: await Promise.all(run) };
     },
     maxPassTokens(largestRow) {
       const floats = gpu.device.limits.maxStorageBufferBindingSize / 4;

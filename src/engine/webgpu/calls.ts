@@ -57,19 +57,13 @@ export class Calls {
     const device = deviceTraits(this.#gpu);
     const prepared: PreparedWork[] = [];
     for (const work of works) {
-      const { op, step } = work;
       const weights: Record<string, ResidentWeight> = {};
       for (const [role, name] of residentInputs(work)) weights[role] = await this.#weights.get(name);
-      const table = op.table ? await this.#table(work, pass) : null;
-      const shapes: Record<string, Shape> = {};
-      for (const [role, name] of Object.entries(step.inputs)) {
-        const shape = record.shapes.get(name);
-        if (shape) shapes[role] = shape;
-      }
-      const output = record.shapes.get(step.name)!;
-      const request: DispatchRequest = { shapes, weights, output, params: step.params, pass, device };
+      const table = work.op.table ? await this.#table(work, pass) : null;
       const calls = [];
-      for (const call of op.dispatch(request)) calls.push({ call, pipeline: await this.#linker.pipeline(call) });
+      for (const call of callsOf(work, { shapes: record.shapes, weights, pass, device })) {
+        calls.push({ call, pipeline: await this.#linker.pipeline(call) });
+      }
       prepared.push({ work, calls, weights, table });
     }
     this.#reserve(prepared.reduce((sum, { calls }) => sum + calls.length, 0));
@@ -218,6 +212,21 @@ export class Calls {
     }
     return id;
   }
+}
+
+/** What decides the dispatches of work beside itself; shapes are those of the whole pass, by name. */
+interface CallContext extends Pick<DispatchRequest, 'weights' | 'pass' | 'device'> {
+  readonly shapes: ReadonlyMap<string, Shape>;
+}
+
+/** The dispatches that the op of planned work chooses. */
+export function callsOf({ op, step }: Work, { shapes: all, ...context }: CallContext): readonly KernelCall[] {
+  const shapes: Record<string, Shape> = {};
+  for (const [role, name] of Object.entries(step.inputs)) {
+    const shape = all.get(name);
+    if (shape) shapes[role] = shape;
+  }
+  return op.dispatch({ ...context, shapes, output: all.get(step.name)!, params: step.params });
 }
 
 /** Roles and names of the weights that work reads on the device; a table's are read on the host, by the op itself. */

@@ -106,7 +106,8 @@ function entryPoint(kernel: string): string {
   return kernel.slice(kernel.lastIndexOf('/') + 1);
 }
 
-function label({ kernel, block }: PipelineIdentity): string {
+/** `mul_mat q8_0` */
+export function label({ kernel, block }: PipelineIdentity): string {
   return block ? `${kernel} ${block}` : kernel;
 }
 

@@ -31,6 +31,15 @@ export interface ChangeSpec extends ChangeOptions {
   readonly tensor: string;
 }
 
+/** The same for experiments that are equal, in whatever order their parts were written. */
+export function keyOf(experiment: Experiment): string {
+  return JSON.stringify(experiment, (_, value: unknown) =>
+    value !== null && typeof value === 'object' && !Array.isArray(value)
+      ? Object.fromEntries(Object.entries(value).sort(([a], [b]) => (a < b ? -1 : 1)))
+      : value,
+  );
+}
+
 /** What the experiment changes, as transforms. Throws UsageError and StepError as `fault` and `change` do. */
 export function transformsOf({ faults, changes }: Pick<Experiment, 'faults' | 'changes'>): Transform[] {
   return [

@@ -9,4 +9,6 @@ export interface InspectorHost {
   open(path: string): Promise<ByteSource>;
   /** What llama.cpp computes of the same tokens; null where there is no llama.cpp. */
   readonly llamaCpp: ((model: Model, tokens: readonly number[], watch: Watch) => Promise<Trace>) | null;
+  /** Bytes of values that all runs may keep together. Default three times what one run keeps in a notebook. */
+  readonly budget?: number;
 }

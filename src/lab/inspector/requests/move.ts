@@ -1,13 +1,23 @@
 /** Moves an experiment's run, or only looks where it is. */
 import type { Run } from '../../../engine/run.ts';
+import { InterruptedError, UsageError } from '../../../errors.ts';
+import type { Watch } from '../../../platform.ts';
+import type { ArrowTrace } from '../../../trace/arrow_reader.ts';
+import { passesOf } from '../../../trace/passes.ts';
 import type { Statistics } from '../../../trace/statistics.ts';
+import { knownPieces } from '../../../trace/token_label.ts';
+import type { TraceRow } from '../../../trace/trace.ts';
 import type { Experiment } from '../experiment.ts';
 import type { Request } from '../request.ts';
+import { isRun } from '../session.ts';
 
-/** `after` runs on until that tensor is there, or goes back to just after it. `draw` draws tokens, the likeliest each. */
+/**
+ * `after` runs on until that tensor is there, or goes back to just after it, of the pass under way unless another is named.
+ * `draw` draws tokens, the likeliest each.
+ */
 export type Move =
   | { readonly to: 'here' | 'step' | 'end' }
-  | { readonly after: string }
+  | { readonly after: string; readonly pass?: number }
   | { readonly layer: number }
   | { readonly draw: number };
 
@@ -21,6 +31,8 @@ export interface RunState {
   /** How many passes there are; the last is the one under way. */
   readonly passes: number;
   readonly rows: readonly RowCard[];
+  /** Where the move was stopped before its end, a sentence; what was done until then stays. Null where it was not. */
+  readonly stopped: string | null;
 }
 
 /** What was computed, without its values. */
@@ -38,31 +50,63 @@ export const move: Request<{ readonly experiment: Experiment; readonly move: Mov
   { experiment, move },
   watch,
 ) => {
-  const run = await session.run(experiment);
-  if ('after' in move) {
-    const isThere = run.trace.entries.some(({ name, pass }) => name === move.after && pass === run.pass?.index);
-    await (isThere ? run.back(move.after) : run.to(move.after, watch));
-  } else if ('layer' in move) await run.layer(move.layer, watch);
+  const subject = await session.subject(experiment);
+  if (!isRun(subject)) return traceState(subject, move);
+  const stopped = await moved(subject, move, watch).catch((error) => {
+    if (error instanceof InterruptedError) return error.message;
+    throw error;
+  });
+  return runState(subject, stopped);
+};
+
+/** Null where it came to its end. */
+async function moved(run: Run, move: Move, watch: Watch): Promise<null> {
+  if ('after' in move) await movedAfter(run, move, watch);
+  else if ('layer' in move) await run.layer(move.layer, watch);
   else if ('draw' in move) await run.generate(move.draw, watch);
   else if (move.to === 'step') await run.step(watch);
   else if (move.to === 'end') await run.toEnd(watch);
-  return stateOf(run);
-};
+  return null;
+}
 
-function stateOf(run: Run): RunState {
-  const { tokens, pieces, next, trace } = run;
+async function movedAfter(run: Run, { after, pass }: Extract<Move, { after: string }>, watch: Watch): Promise<void> {
+  const current = run.pass?.index ?? 0;
+  const isThere = run.trace.entries.some((row) => row.name === after && row.pass === (pass ?? current));
+  await (isThere ? run.back(after, { pass: pass ?? current }) : run.to(after, watch));
+}
+
+/** A trace is where it ended; moves within what it holds change nothing. */
+function traceState(trace: ArrowTrace, move: Move): RunState {
+  if ('draw' in move || ('to' in move && move.to === 'step')) {
+    throw new UsageError(
+      `Cannot run ${trace.source}: it is a trace, which holds what was computed and no model; open the model for that`,
+      { file: trace.source },
+    );
+  }
+  const { tokens } = trace.end ?? {};
+  const ids = (Array.isArray(tokens) ? tokens : (trace.manifest.tokens ?? [])) as readonly number[];
+  const pieces = knownPieces(trace.manifest);
+  return {
+    tokens: ids.map((id, i) => ({ id, piece: trace.manifest.pieces?.[i] ?? pieces.get(id) ?? `#${id}` })),
+    at: trace.entries.at(-1)?.name ?? null,
+    next: null,
+    passes: passesOf(trace).length,
+    rows: trace.entries.map(rowCard),
+    stopped: null,
+  };
+}
+
+function runState({ tokens, pieces, next, trace, pass }: Run, stopped: string | null): RunState {
   return {
     tokens: tokens.map((id, i) => ({ id, piece: pieces[i] ?? '' })),
     at: trace.entries.at(-1)?.name ?? null,
     next: next?.name ?? null,
-    passes: (trace.entries.at(-1)?.pass ?? -1) + 1,
-    rows: trace.entries.map(({ name, pass, pos0, shape, statistics, hasValues }) => ({
-      name,
-      pass,
-      pos0,
-      shape,
-      statistics,
-      hasValues,
-    })),
+    passes: (pass?.index ?? -1) + 1,
+    rows: trace.entries.map(rowCard),
+    stopped,
   };
+}
+
+function rowCard({ name, pass, pos0, shape, statistics, hasValues }: TraceRow): RowCard {
+  return { name, pass, pos0, shape, statistics, hasValues };
 }

@@ -1,8 +1,10 @@
 /** Opens a model file: what the page shows of it before anything runs. */
 
+import type { Model } from '../../../engine/model.ts';
 import type { LlamaConfig } from '../../../llama/config.ts';
 import { ops } from '../../../ops/index.ts';
 import type { Params } from '../../../ops/op.ts';
+import type { Step } from '../../../ops/step.ts';
 import type { Experiment } from '../experiment.ts';
 import type { Request } from '../request.ts';
 
@@ -12,6 +14,8 @@ export interface OpenedModel {
   readonly config: LlamaConfig;
   /** Every step of a pass, in order. */
   readonly steps: readonly StepCard[];
+  /** What is not as it was asked for, a sentence or two: the reference backend in place of a GPU. Null where all is. */
+  readonly notice: string | null;
 }
 
 /** A step without what it computed. */
@@ -28,15 +32,18 @@ export interface StepCard {
 }
 
 export const open: Request<Pick<Experiment, 'file' | 'backend'>, OpenedModel> = async (session, params) => {
-  const model = await session.model(params);
-  const { config, steps, backend, names } = model;
+  const { model, notice } = await session.opened(params);
+  const { config, steps, backend } = model;
   return {
     file: params.file,
     backend: { name: backend.name, adapter: `${backend.adapter}` },
     config,
-    steps: steps.map(({ name, layer, op, inputs, params, dims }) => {
-      const { hook, hf } = names.aliases(name);
-      return { name, layer, op, formula: ops[op]?.formula ?? '', inputs, params, dims, hook, hf };
-    }),
+    steps: steps.map((step) => stepCard(step, model)),
+    notice,
   };
 };
+
+export function stepCard({ name, layer, op, inputs, params, dims }: Step, { names }: Model): StepCard {
+  const { hook, hf } = names.aliases(name);
+  return { name, layer, op, formula: ops[op]?.formula ?? '', inputs, params, dims, hook, hf };
+}

@@ -1,4 +1,5 @@
 /** The page's way to a session: over a websocket to the server's child process, or to a worker in this page. */
+import { blobSource } from '../../../browser/blob.ts';
 import type { Watch } from '../../../platform.ts';
 import { Client, type Port } from '../../inspector/port.ts';
 import type { ParamsOf, RequestName, ResultOf } from '../../inspector/requests/index.ts';
@@ -7,11 +8,24 @@ import { fromBytes, toBytes } from '../../inspector/wire.ts';
 export interface Connection {
   /** Rejects with SessionError as the session says, or LayerscopeError where it is gone. */
   ask<Name extends RequestName>(name: Name, params: ParamsOf<Name>, watch?: Watch): Promise<ResultOf<Name>>;
+  /**
+   * Lets the session read a file that was dropped on the page, by range, and gives the name by which requests name it from
+   * now on. Rejects with LayerscopeError where it is empty.
+   */
+  drop(file: File): Promise<string>;
 }
 
 export function connectionOver(port: Port): Connection {
   const client = new Client(port);
-  return { ask: (name, params, watch) => client.ask(name, params, watch) as Promise<never> };
+  return {
+    ask: (name, params, watch) => client.ask(name, params, watch) as Promise<never>,
+    async drop(file) {
+      const source = blobSource(file);
+      client.lend(source);
+      await client.ask('drop', { name: source.name, size: source.size });
+      return source.name;
+    },
+  };
 }
 
 /** The port of an open websocket. */
