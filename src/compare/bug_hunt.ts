@@ -176,6 +176,7 @@ export class BugHunt {
   readonly engine: Model;
   readonly #model: Model;
   readonly #drawn: Drawn;
+  readonly #counted = new Set<string>();
   #texts = 0;
 
   constructor(model: Model, seed: number, level: HuntLevel, drawn: Drawn) {
@@ -214,15 +215,17 @@ export class BugHunt {
     const passes = [prompt, ...tokens.slice(prompt.length).map((token) => [token])];
     const run = await runOf(this.engine, passes, { signal, onProgress });
     try {
-      this.countText();
+      this.#texts++;
       return await this.#copied(run, typeof input === 'string' ? input : undefined);
     } finally {
       run.close();
     }
   }
 
-  /** Counts a text that the broken engine was given by another way than `trace`. */
-  countText(): void {
+  /** Counts a text that `engine` was given; one of the same key counts once. */
+  countText(key: string): void {
+    if (this.#counted.has(key)) return;
+    this.#counted.add(key);
     this.#texts++;
   }
 

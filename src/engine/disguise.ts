@@ -14,6 +14,7 @@ export function disguised(backend: Backend, behind: readonly Step[], shown: read
     name: backend.name,
     adapter: backend.adapter,
     plan: (steps, observed) => backend.plan(steps, observed),
+    kernels: (request) => backend.kernels(request),
     maxPassTokens: (largestRow) => backend.maxPassTokens(largestRow),
     over: (weights) => disguised(backend.over(weights), behind, shown),
     session: (budgetBytes, fill) => disguisedSession(backend.session(budgetBytes, fill), listOf),

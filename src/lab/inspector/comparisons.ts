@@ -5,7 +5,7 @@ import type { Model } from '../../engine/model.ts';
 import type { Watch } from '../../platform.ts';
 import { keyOf } from './experiment.ts';
 import type { Session } from './session.ts';
-import { openSide, type OpenedSide, type Sides } from './sides.ts';
+import { type OpenedSide, openSide, type Sides } from './sides.ts';
 
 export interface HeldComparison {
   readonly comparison: Comparison;

@@ -75,7 +75,7 @@ export async function openSide(session: Session, side: Side, sides: Sides, watch
       return { comparable: trace, label: null, close: () => closed(trace) };
     }
     default:
-      throw side.kind satisfies never;
+      throw side satisfies never;
   }
 }
 

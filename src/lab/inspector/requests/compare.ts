@@ -12,12 +12,12 @@ export interface ComparisonView extends ComparisonParts {
   readonly sections: readonly Section[];
 }
 
-/** Entries of a list in a section; the rest is counted. */
-const MOST = 8;
+/** Entries of a list in a section; the rest is counted. The table of tensors is left out: the view has its own. */
+const OUTLINE = { rows: 2, most: 8 };
 
 export const compare: Request<Sides, ComparisonView> = async (session, sides, watch) => {
   const { comparison } = await comparisonOf(session, sides, watch);
-  const { sections } = outlineOf(comparison, { rows: 1, most: MOST });
+  const { sections } = outlineOf(comparison, OUTLINE);
   return {
     ...comparison,
     headline: headlineOf(comparison),

@@ -1,5 +1,5 @@
 /** Every fault with its page, and whether this model can have it. */
-import { type Fault, fault, faults as all, type Page, pageOf } from '../../../engine/faults/index.ts';
+import { faults as all, type Fault, fault, type Page, pageOf } from '../../../engine/faults/index.ts';
 import type { Model } from '../../../engine/model.ts';
 import { UsageError } from '../../../errors.ts';
 import type { Experiment } from '../experiment.ts';

@@ -52,9 +52,12 @@ export const heatmap: Request<HeatmapParams, Heatmap> = async (session, { sides,
   const entries = (trace: Trace | undefined) => trace?.entries.filter((row) => row.name === name) ?? [];
   const rows = pairRows(entries(ours), entries(reference)).paired.find((each) => each.ours[0]?.pass === pass);
   if (!ours || !reference || !rows) {
-    throw new TraceError(`Cannot draw ${name} of pass ${pass}: this comparison has no such pair; choose another tensor`, {
-      tensor: name,
-    });
+    throw new TraceError(
+      `Cannot draw ${name} of pass ${pass}: this comparison has no such pair; choose another tensor`,
+      {
+        tensor: name,
+      },
+    );
   }
   const loaded = await loadPair(ours, reference, rows);
   if (loaded.pair === null) throw new TraceError(`Cannot draw ${name}: ${loaded.why}`, { tensor: name });

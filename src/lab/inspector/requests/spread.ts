@@ -49,11 +49,13 @@ export const spread: Request<SpreadParams, Spread> = async (session, { experimen
   };
   const [ours, reference] = [await runOf(experiment), await runOf(beside)];
   try {
-    const { tensors, refused, firstDivergence, logits, reference: side } = await compare(
-      ours.comparable,
-      reference.comparable,
-      { ...watch, mode: 'exact', f64: false, cause: false },
-    );
+    const {
+      tensors,
+      refused,
+      firstDivergence,
+      logits,
+      reference: side,
+    } = await compare(ours.comparable, reference.comparable, { ...watch, mode: 'exact', f64: false, cause: false });
     const last = logits?.at(-1);
     const { tokenizer } = await session.model(experiment);
     return {
@@ -65,9 +67,7 @@ export const spread: Request<SpreadParams, Spread> = async (session, { experimen
         pos0: traceOf(reference.comparable).entries.find((row) => row.name === name && row.pass === pass)?.pos0 ?? 0,
       })),
       first: firstDivergence && { name: firstDivergence.name, pass: firstDivergence.pass },
-      next: last
-        ? { ours: tokenizer.piece(last.ours), beside: tokenizer.piece(last.reference), kl: last.kl }
-        : null,
+      next: last ? { ours: tokenizer.piece(last.ours), beside: tokenizer.piece(last.reference), kl: last.kl } : null,
       refused,
       besideBits: bitsOf(traceOf(reference.comparable)),
     };
