@@ -4,7 +4,7 @@
  */
 import type { Comparison, TensorComparison, Verdict } from '../compare/comparison.ts';
 import { headlineOf, outlineOf, type Section } from '../compare/report/outline.ts';
-import { type Standing, standingOf } from '../compare/report/standing.ts';
+import { type Standing, standingOf, VERDICT_SIGNS } from '../compare/report/standing.ts';
 import { type Table, tensorsThatMatter, tensorTable } from '../compare/report/tensor_table.ts';
 import { type Html, html, htmlTable, scrolling } from './display/html.ts';
 
@@ -23,19 +23,18 @@ ${figures}
 ${wordsHtml([last])}`;
 }
 
-/** A sign for each verdict, so that colour is not all that tells them apart. */
-const VERDICTS: Readonly<Record<Verdict, { readonly sign: string; readonly colour: string }>> = {
-  agree: { sign: '✓', colour: '#009E73' },
-  noise: { sign: '≈', colour: '#56B4E9' },
-  precision: { sign: '≈', colour: '#CC79A7' },
-  'other layout': { sign: '⇄', colour: '#E69F00' },
-  bug: { sign: '✗', colour: '#D55E00' },
-  refused: { sign: '⊘', colour: '#808080' },
+const VERDICT_COLOURS: Readonly<Record<Verdict, string>> = {
+  agree: '#009E73',
+  noise: '#56B4E9',
+  precision: '#CC79A7',
+  'other layout': '#E69F00',
+  bug: '#D55E00',
+  refused: '#808080',
 };
 
 function banner(comparison: Comparison): Html {
-  const { sign, colour } = VERDICTS[comparison.verdict];
-  return html`<div style="border-left: 6px solid ${colour}; padding: 4px 10px; margin: 4px 0px"><strong>${sign} ${headlineOf(comparison)}</strong></div>`;
+  const { verdict } = comparison;
+  return html`<div style="border-left: 6px solid ${VERDICT_COLOURS[verdict]}; padding: 4px 10px; margin: 4px 0px"><strong>${VERDICT_SIGNS[verdict]} ${headlineOf(comparison)}</strong></div>`;
 }
 
 function wordsHtml(sections: readonly Section[]): Html {

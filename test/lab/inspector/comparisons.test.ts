@@ -8,7 +8,7 @@ import { against } from '../../../src/lab/inspector/requests/against.ts';
 import { compare } from '../../../src/lab/inspector/requests/compare.ts';
 import { comparisonCharts } from '../../../src/lab/inspector/requests/comparison_charts.ts';
 import { eliminate } from '../../../src/lab/inspector/requests/eliminate.ts';
-import { heatmap } from '../../../src/lab/inspector/requests/heatmap.ts';
+import { heatmap, NOTHING } from '../../../src/lab/inspector/requests/heatmap.ts';
 import type { Sides } from '../../../src/lab/inspector/sides.ts';
 import { oracleAvailable } from '../../../src/oracle/index.ts';
 import { ask, lily, openSession } from './lab_session.ts';
@@ -59,7 +59,7 @@ describe('a fault against the healthy model', () => {
     expect(drawn.rows).toMatchObject({ what: 'token', first: 0 });
     for (let row = 0; row < drawn.height; row++) {
       for (let key = 0; key < drawn.width; key++) {
-        expect(Number.isNaN(drawn.ours[row * drawn.width + key]!)).toBe(key > row);
+        expect(drawn.atRow[row * drawn.width + key] === NOTHING).toBe(key > row);
       }
     }
   });

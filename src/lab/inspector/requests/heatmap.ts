@@ -3,18 +3,12 @@
  * blocks, each shown by its element that differs most, so that no difference is lost between pixels.
  */
 import type { Pair } from '../../../compare/measure.ts';
-import { loadPair, pairRows } from '../../../compare/pairs.ts';
 import { TraceError } from '../../../errors.ts';
 import { sizeOf } from '../../../ops/shape.ts';
-import type { Trace } from '../../../trace/trace.ts';
-import { comparisonOf } from '../comparisons.ts';
 import type { Request } from '../request.ts';
-import type { Sides } from '../sides.ts';
+import { type PairParams, pairOf } from './pair.ts';
 
-export interface HeatmapParams {
-  readonly sides: Sides;
-  readonly name: string;
-  readonly pass: number;
+export interface HeatmapParams extends PairParams {
   /** Of a tensor with heads: the one to draw. Default: all side by side; of attention the first. */
   readonly head?: number;
 }
@@ -30,38 +24,22 @@ export interface Heatmap {
   /** Blocks down and across. */
   readonly height: number;
   readonly width: number;
-  /** By block, row by row: the element that differs most; NaN where every element is masked, or none is known. */
+  /** By block, row by row: the element that differs most. */
   readonly ours: Float32Array;
   readonly reference: Float32Array;
-  /** Where in the tensor that element is: its row and its column. */
+  /** Where in the tensor that element is: its row, or NOTHING, and its column. */
   readonly atRow: Uint32Array;
   readonly atColumn: Uint32Array;
 }
+
+/** In place of a row: the block has no element, for all are masked, or none is known. */
+export const NOTHING = 2 ** 32 - 1;
 
 /** Blocks that a picture has at most, down and across. */
 const [MOST_ROWS, MOST_COLUMNS] = [64, 192];
 
 export const heatmap: Request<HeatmapParams, Heatmap> = async (session, { sides, name, pass, head }, watch) => {
-  const { comparison } = await comparisonOf(session, sides, watch);
-  const { compared } = comparison;
-  const of = (side: 'ours' | 'reference'): Trace | undefined => {
-    const comparable = compared?.[side];
-    return comparable && ('trace' in comparable ? comparable.trace : comparable);
-  };
-  const [ours, reference] = [of('ours'), of('reference')];
-  const entries = (trace: Trace | undefined) => trace?.entries.filter((row) => row.name === name) ?? [];
-  const rows = pairRows(entries(ours), entries(reference)).paired.find((each) => each.ours[0]?.pass === pass);
-  if (!ours || !reference || !rows) {
-    throw new TraceError(
-      `Cannot draw ${name} of pass ${pass}: this comparison has no such pair; choose another tensor`,
-      {
-        tensor: name,
-      },
-    );
-  }
-  const loaded = await loadPair(ours, reference, rows);
-  if (loaded.pair === null) throw new TraceError(`Cannot draw ${name}: ${loaded.why}`, { tensor: name });
-  return heatmapOf(loaded.pair, head);
+  return heatmapOf(await pairOf(session, { sides, name, pass }, watch), head);
 };
 
 /** The picture of a pair. Throws TraceError where it has no such head. */
@@ -73,7 +51,7 @@ export function heatmapOf(pair: Pair, wanted?: number): Heatmap {
   const known = pair.offsets && new Map(Array.from(pair.offsets, (offset, i) => [offset, i]));
   const ours = new Float32Array(height * width).fill(Number.NaN);
   const reference = ours.slice();
-  const [atRow, atColumn] = [new Uint32Array(height * width), new Uint32Array(height * width)];
+  const [atRow, atColumn] = [new Uint32Array(height * width).fill(NOTHING), new Uint32Array(height * width)];
   const most = new Float64Array(height * width).fill(-1);
   for (let row = 0; row < rows; row++) {
     for (let column = 0; column < columns; column++) {

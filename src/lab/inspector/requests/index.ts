@@ -14,6 +14,7 @@ import { kind } from './kind.ts';
 import { move } from './move.ts';
 import { open } from './open.ts';
 import { openTrace } from './open_trace.ts';
+import { pair } from './pair.ts';
 import { spread } from './spread.ts';
 import { step } from './step.ts';
 import { suspect } from './suspect.ts';
@@ -35,6 +36,7 @@ export const requests = {
   move,
   open,
   openTrace,
+  pair,
   spread,
   step,
   suspect,

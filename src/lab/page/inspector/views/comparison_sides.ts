@@ -1,0 +1,108 @@
+/** Which two sides the comparison is of, as the view's settings and links hold them, and as code. */
+import type { DifferenceKind } from '../../../../compare/comparison.ts';
+import type { Experiment } from '../../../inspector/experiment.ts';
+import type { Side, Sides } from '../../../inspector/sides.ts';
+import { literal, modelCode, pathFrom, runCode, subjectOf } from '../cells.ts';
+import type { Inspector } from '../state.ts';
+
+/** The names of the view's settings. */
+export const SETTINGS = {
+  reference: 'comparison.with',
+  ours: 'comparison.ours',
+  allow: 'comparison.allow',
+  passes: 'comparison.passes',
+} as const;
+
+const FILE = 'file:';
+
+/** `llama.cpp`, or `file:dumps/theirs.npz`. */
+export function sideText(side: Side): string {
+  return side.kind === 'file' ? `${FILE}${side.file}` : side.kind;
+}
+
+/** Null where nothing is chosen, or a link holds no side of ours. */
+export function sideFrom(text: string): Side | null {
+  if (text.startsWith(FILE) && text.length > FILE.length) return { kind: 'file', file: text.slice(FILE.length) };
+  switch (text) {
+    case 'run':
+    case 'healthy':
+    case 'f64':
+    case 'llama.cpp':
+      return { kind: text };
+    default:
+      return null;
+  }
+}
+
+/** What is to be compared; null before a reference is chosen or anything is open. */
+export function sidesOf({ experiment, settings }: Inspector): Sides | null {
+  const { [SETTINGS.reference]: to = '', [SETTINGS.ours]: from = 'run', ...others } = settings.value;
+  const [ours, reference] = [sideFrom(from), sideFrom(to)];
+  if (!experiment.value || !ours || !reference) return null;
+  const allow = (others[SETTINGS.allow] ?? '').split(',').filter(Boolean) as DifferenceKind[];
+  const passes = passesFrom(others[SETTINGS.passes] ?? '');
+  return {
+    ...{ experiment: experiment.value, ours, reference },
+    ...(allow.length > 0 ? { allow } : {}),
+    ...(passes ? { passes } : {}),
+  };
+}
+
+/** `1,2,3;4`: a pass of three tokens and one of a single one. */
+export function passesText(passes: readonly (readonly number[])[]): string {
+  return passes.map((tokens) => tokens.join()).join(';');
+}
+
+function passesFrom(text: string): number[][] | null {
+  if (!/^\d+(,\d+)*(;\d+(,\d+)*)*$/.test(text)) return null;
+  return text.split(';').map((tokens) => tokens.split(',').map(Number));
+}
+
+/** What the experiment changes: faults, edits, a hunt's fault. */
+export function isChanged({ faults, changes, hunt }: Experiment): boolean {
+  return faults.length > 0 || changes.length > 0 || hunt !== undefined;
+}
+
+/** The cell that makes the comparison. */
+export function comparisonCode(inspector: Inspector): string | null {
+  const sides = sidesOf(inspector);
+  const subject = subjectOf(inspector);
+  if (!sides || !subject || !inspector.run.value) return null;
+  const { experiment, ours, reference, allow, passes } = sides;
+  const isTrace = subject.name === 'trace';
+  const lines = isTrace ? [subject.code] : [modelCode(experiment)];
+  if (!isTrace) {
+    if (passes) {
+      const [first = [], ...rest] = passes;
+      lines.push(`const run = await model.start([${first}]).toEnd();`);
+      for (const tokens of rest) lines.push(`await (await run.append([${tokens}])).toEnd();`);
+    } else lines.push(runCode(experiment, inspector.run.value));
+  }
+  const options = allow ? `, ${literal({ allow })}` : '';
+  const mine = ours.kind === 'file' ? fileCode(ours.file, isTrace) : subject.name;
+  lines.push(`display(await compare(${mine}, ${referenceCode(reference, isTrace)}${options}));`);
+  return lines.join('\n');
+}
+
+function referenceCode(side: Side, isTrace: boolean): string {
+  switch (side.kind) {
+    case 'run':
+      return isTrace ? 'trace' : 'run';
+    case 'healthy':
+      return 'await model.untransformed.start(run.tokens).toEnd()';
+    case 'f64':
+      return "await (await model.untransformed.on('reference')).start(run.tokens).toEnd()";
+    case 'llama.cpp':
+      return 'await llamaCpp(model).trace(run.tokens)';
+    case 'file':
+      return fileCode(side.file, isTrace);
+    default:
+      throw side satisfies never;
+  }
+}
+
+function fileCode(file: string, isTrace: boolean): string {
+  const path = literal(pathFrom('', file));
+  if (file.endsWith('.arrow')) return `await readArrow(${path})`;
+  return `await readDump(${path}${isTrace ? '' : ', { model }'})`;
+}
