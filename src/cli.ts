@@ -11,6 +11,7 @@ import { faultsCommand } from './cli/faults.ts';
 import { generateCommand } from './cli/generate.ts';
 import { infoCommand } from './cli/info.ts';
 import { kernelCommand } from './cli/kernel.ts';
+import { labCommand } from './cli/lab.ts';
 import { mapCommand } from './cli/map.ts';
 import { matrixCommand } from './cli/matrix.ts';
 import { modelsCommand } from './cli/models.ts';
@@ -33,6 +34,7 @@ const program = new Command('layerscope')
 const startCells: StartCells = async (options) => (await import('./notebook/index.ts')).startCells(options);
 
 const commands = [
+  labCommand(),
   startCommand(startCells),
   demoCommand(),
   traceCommand(),

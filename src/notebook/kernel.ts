@@ -2,17 +2,13 @@
  * The Jupyter kernel's program: `node dist/notebook/kernel.js CONNECTION_FILE`, as kernel.json has it. What it logs goes to
  * stderr, where Jupyter shows it.
  */
-import { setTimeout as delay, setImmediate } from 'node:timers/promises';
 import { LayerscopeError, UsageError } from '../errors.ts';
 import { STRICT_VARIABLE } from './kernelspec.ts';
 import { type Connection, connect, readConnectionFile } from './protocol/connection.ts';
 import { Kernel } from './protocol/kernel.ts';
 import type { Request } from './protocol/message.ts';
 import { endWithParent } from './protocol/parent.ts';
-import type { Supervisor } from './supervisor/supervisor.ts';
-
-/** How long the compiler waits for a front end's first question; jupyter_client looks every 100 ms whether we are there. */
-const ASKED_WITHIN_MS = 150;
+import { LateSupervisor } from './supervisor/late_supervisor.ts';
 
 const log = (line: string) => void process.stderr.write(`layerscope kernel: ${line}\n`);
 
@@ -24,31 +20,24 @@ async function main(): Promise<void> {
   if (path === undefined)
     throw new UsageError('Cannot start the kernel: Jupyter gives it a connection file; none was given');
   const file = readConnectionFile(path);
-  let supervisor: Supervisor | undefined;
   let isEnding = false;
   const end = async (code: number) => {
     if (isEnding) return;
     isEnding = true;
-    await supervisor?.close();
+    await supervisor.close();
     await connection.close();
     // The process ends by itself when ZeroMQ has delivered the last replies; where something else holds it, soon after.
     process.exitCode = code;
     setTimeout(() => process.exit(code), LAST_REPLIES_MS).unref();
   };
-  let made: (supervisor: Supervisor) => void = () => {};
-  let isAsked = () => {};
-  const asked = new Promise<void>((resolve) => {
-    isAsked = resolve;
-  });
   const onRequest = (request: Request) => {
     void kernel.handle(request);
-    isAsked();
+    supervisor.wasAsked();
   };
   const connection: Connection = await connect(file, { onRequest, log });
+  const supervisor = new LateSupervisor({ cwd: process.cwd(), strict: process.env[STRICT_VARIABLE] === '1' });
   const kernel: Kernel = new Kernel({
-    supervisor: new Promise((resolve) => {
-      made = resolve;
-    }),
+    supervisor: supervisor.loaded,
     send: (message) => connection.send(message),
     onShutdown: () => void end(0),
     log,
@@ -56,15 +45,7 @@ async function main(): Promise<void> {
   endWithParent(() => void end(0));
   process.on('SIGINT', () => void kernel.interrupt());
   process.on('SIGTERM', () => void end(0));
-  // The compiler takes more than a second to load, in which nothing is answered. A front end first asks who we are.
-  await Promise.race([asked, delay(ASKED_WITHIN_MS)]);
-  await setImmediate();
-  const { Supervisor } = await import('./supervisor/supervisor.ts');
-  supervisor = new Supervisor({ cwd: process.cwd(), strict: process.env[STRICT_VARIABLE] === '1' });
-  made(supervisor);
-  // What its first use costs is spent before somebody waits for it.
-  await setImmediate();
-  supervisor.complete('', 0);
+  await supervisor.loaded;
 }
 
 process.on('unhandledRejection', (error) =>

@@ -1,4 +1,4 @@
-/** dist/, compiled by tsc where src/ is not what it was compiled from. */
+/** dist/, compiled by tsc, and the lab's page in it, bundled, where the sources are not what they were made from. */
 import { createHash } from 'node:crypto';
 import { readdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { fileURLToPath } from 'node:url';
@@ -21,6 +21,19 @@ async function filesBelow(root, folder) {
   }
 }
 
+/** The lab's page, whose styles and bundler are sources too. */
+const LAB = /^lab\/.*\.(tsx|css|html|mjs)$/;
+
+/**
+ * @param {URL} root
+ * @returns {Promise<string[]>} paths below `root` of what is compiled or bundled; the page shows kernels, too
+ */
+async function sourcesOf(root) {
+  const sources = (await filesBelow(root, 'src')).filter((path) => path.endsWith('.ts') || LAB.test(path));
+  const kernels = (await filesBelow(root, 'kernels')).filter((path) => path.endsWith('.wgsl'));
+  return [...sources.map((path) => `src/${path}`), ...kernels.map((path) => `kernels/${path}`)];
+}
+
 /**
  * A hash over everything the compiled files depend on: names and bytes of the sources, the compiler's settings, the
  * packages' versions.
@@ -28,7 +41,7 @@ async function filesBelow(root, folder) {
  * @returns {Promise<string>} hex
  */
 export async function sourceHash(root) {
-  const sources = (await filesBelow(root, 'src')).filter((path) => path.endsWith('.ts')).map((path) => `src/${path}`);
+  const sources = await sourcesOf(root);
   const hash = createHash('sha256');
   for (const path of ['package-lock.json', 'tsconfig.json', 'tsconfig.build.json', ...sources]) {
     const bytes = await readFile(new URL(path, root));
@@ -36,6 +49,9 @@ export async function sourceHash(root) {
   }
   return hash.digest('hex');
 }
+
+/** Where the bundler puts the page; it clears that folder itself. */
+const PAGE = 'lab/page/';
 
 /**
  * Compiled files whose source is gone. tsc leaves them, and an import of one would go on working here alone.
@@ -47,7 +63,7 @@ export function orphans(compiled, sources) {
   const stems = new Set(sources.filter((path) => path.endsWith('.ts')).map((path) => path.slice(0, -'.ts'.length)));
   return compiled.filter((path) => {
     const stem = /^(.*?)(?:\.d\.ts|\.js)(?:\.map)?$/.exec(path)?.[1];
-    return stem !== undefined && !stems.has(stem);
+    return stem !== undefined && !stems.has(stem) && !path.startsWith(PAGE);
   });
 }
 
@@ -72,5 +88,7 @@ export async function ensureBuild(root, say) {
     process.stderr.write(stdout + stderr);
     throw new Error(`Cannot compile src: tsc ended with code ${code}; what it found is above`);
   }
+  const { bundlePage } = await import('../lab/bundle.mjs');
+  await bundlePage();
   await writeFile(stamp, wanted);
 }

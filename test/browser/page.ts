@@ -10,7 +10,7 @@ import { extname } from 'node:path';
 import { type Browser, chromium, type Page } from 'playwright-core';
 
 /** No sandbox, because Chromium refuses to run as root with one; the rest keeps it from talking to anybody but us. */
-const FLAGS = [
+export const FLAGS = [
   '--enable-unsafe-webgpu',
   '--use-webgpu-adapter=swiftshader',
   '--no-sandbox',

@@ -14,3 +14,19 @@ declare module 'layerscope:sources' {
   /** The TypeScript of src/ops by the op's name: its formula, shape rule and f64 reference. */
   export const ops: Readonly<Record<string, string>>;
 }
+
+/** KaTeX has no types for its renderer of whole elements. */
+declare module 'katex/contrib/auto-render' {
+  import type { KatexOptions } from 'katex';
+
+  interface Delimiter {
+    readonly left: string;
+    readonly right: string;
+    readonly display: boolean;
+  }
+
+  export default function renderMathInElement(
+    element: HTMLElement,
+    options?: KatexOptions & { readonly delimiters?: readonly Delimiter[] },
+  ): void;
+}

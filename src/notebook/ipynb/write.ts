@@ -22,7 +22,12 @@ export function notebookText({ metadata, cells }: Notebook): string {
     nbformat: 4,
     nbformat_minor: 5,
   };
-  return `${JSON.stringify(sorted(file), null, 1)}\n`;
+  return fileText(file);
+}
+
+/** The text of a file that holds this notebook, already spelt as in a file. */
+export function fileText(notebook: unknown): string {
+  return `${JSON.stringify(sorted(notebook), null, 1)}\n`;
 }
 
 function cellOnDisk(cell: Cell) {
@@ -55,7 +60,7 @@ function outputOnDisk(output: SavedOutput) {
 }
 
 /** Texts as lists of lines where Jupyter makes them so; base64 and JSON stay whole. */
-function bundleOnDisk(bundle: Metadata): Metadata {
+export function bundleOnDisk(bundle: Metadata): Metadata {
   return Object.fromEntries(Object.entries(bundle).map(([mime, value]) => [mime, mimeOnDisk(mime, value)]));
 }
 
@@ -71,7 +76,7 @@ const SPLIT_MIMES = new Set(['application/javascript', 'image/svg+xml']);
 const LINE_END = /(?<=\r\n|\r(?!\n)|[\n\v\f\x85\u2028\u2029])/;
 
 /** Each with its line break. */
-function lines(text: string): string[] {
+export function lines(text: string): string[] {
   return text === '' ? [] : text.split(LINE_END);
 }
 

@@ -3,25 +3,60 @@ import { sha256 } from 'hash-wasm';
 import { mustGoOn } from '../../../engine/watched.ts';
 import { UsageError } from '../../../errors.ts';
 import { joinBytes } from '../../../gguf/bytes.ts';
+import type { Watch } from '../../../platform.ts';
 import { ArrowTraceWriter } from '../../../trace/arrow_writer.ts';
-import type { Experiment } from '../experiment.ts';
+import { type Experiment, keyOf } from '../experiment.ts';
 import type { Request } from '../request.ts';
-import { isRun } from '../session.ts';
+import { isRun, type Session } from '../session.ts';
 
 export interface ArrowParams {
   readonly experiment: Experiment;
   /** Names, aliases and globs; everything unless given. */
   readonly names?: readonly string[];
+  /** Which part of the file, from 0; asking for the first writes it. A message has room for one. */
+  readonly part?: number;
 }
+
+/** Bytes of a part: half of what the lab's server takes as one frame. */
+const PART_BYTES = 2 ** 23;
 
 export interface ArrowFile {
   /** Tensors in it, and those of them whose values are no longer kept: their statistics alone. */
   readonly tensors: number;
   readonly withoutValues: number;
+  /** How many parts the file has; they follow each other without a gap. */
+  readonly parts: number;
   readonly bytes: Uint8Array;
 }
 
-export const arrow: Request<ArrowParams, ArrowFile> = async (session, { experiment, names }, watch) => {
+/** A whole file and what is told with each part of it. */
+interface Written extends Omit<ArrowFile, 'bytes'> {
+  readonly key: string;
+  readonly whole: Uint8Array;
+}
+
+/** What is being fetched, one file a session, until its last part was asked for. */
+const fetched = new WeakMap<Session, Written>();
+
+export const arrow: Request<ArrowParams, ArrowFile> = async (session, params, watch) => {
+  const { part = 0 } = params;
+  const key = JSON.stringify([keyOf(params.experiment), params.names]);
+  const known = fetched.get(session);
+  if (part > 0 && known?.key !== key) {
+    throw new UsageError(`Cannot send part ${part} of the trace: another was written since; ask for part 0 again`);
+  }
+  const file = part === 0 || !known ? { key, ...(await written(session, params, watch)) } : known;
+  fetched.set(session, file);
+  const { tensors, withoutValues, parts, whole } = file;
+  if (part + 1 >= parts) fetched.delete(session);
+  return { tensors, withoutValues, parts, bytes: whole.subarray(part * PART_BYTES, (part + 1) * PART_BYTES) };
+};
+
+async function written(
+  session: Session,
+  { experiment, names }: ArrowParams,
+  watch: Watch,
+): Promise<Omit<Written, 'key'>> {
   const subject = await session.subject(experiment);
   const trace = isRun(subject) ? subject.trace : subject;
   const rows = names ? trace.select(names) : trace.entries;
@@ -46,5 +81,6 @@ export const arrow: Request<ArrowParams, ArrowFile> = async (session, { experime
   }
   await writer.end(trace.end ?? {});
   const withoutValues = rows.filter(({ hasValues }) => !hasValues).length;
-  return { tensors: rows.length, withoutValues, bytes: await joinBytes(pieces) };
-};
+  const whole = await joinBytes(pieces);
+  return { tensors: rows.length, withoutValues, parts: Math.ceil(whole.length / PART_BYTES), whole };
+}

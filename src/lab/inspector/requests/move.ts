@@ -24,6 +24,8 @@ export type Move =
 export interface RunState {
   /** The prompt's tokens and those that were drawn. */
   readonly tokens: readonly { readonly id: number; readonly piece: string }[];
+  /** How many of them were drawn. */
+  readonly drawn: number;
   /** The last step that was run, or null before the first. */
   readonly at: string | null;
   /** The step that a move of one would run; null at the end. */
@@ -88,6 +90,7 @@ function traceState(trace: ArrowTrace, move: Move): RunState {
   const pieces = knownPieces(trace.manifest);
   return {
     tokens: ids.map((id, i) => ({ id, piece: trace.manifest.pieces?.[i] ?? pieces.get(id) ?? `#${id}` })),
+    drawn: Math.max(0, ids.length - (trace.manifest.tokens?.length ?? 0)),
     at: trace.entries.at(-1)?.name ?? null,
     next: null,
     passes: passesOf(trace).length,
@@ -96,9 +99,10 @@ function traceState(trace: ArrowTrace, move: Move): RunState {
   };
 }
 
-function runState({ tokens, pieces, next, trace, pass }: Run, stopped: string | null): RunState {
+function runState({ tokens, pieces, sampled, next, trace, pass }: Run, stopped: string | null): RunState {
   return {
     tokens: tokens.map((id, i) => ({ id, piece: pieces[i] ?? '' })),
+    drawn: sampled.length,
     at: trace.entries.at(-1)?.name ?? null,
     next: next?.name ?? null,
     passes: (pass?.index ?? -1) + 1,

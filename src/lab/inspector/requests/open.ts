@@ -5,14 +5,14 @@ import type { LlamaConfig } from '../../../llama/config.ts';
 import { ops } from '../../../ops/index.ts';
 import type { Params } from '../../../ops/op.ts';
 import type { Step } from '../../../ops/step.ts';
-import type { Experiment } from '../experiment.ts';
+import { type Experiment, transformsOf } from '../experiment.ts';
 import type { Request } from '../request.ts';
 
 export interface OpenedModel {
   readonly file: string;
   readonly backend: { readonly name: string; readonly adapter: string };
   readonly config: LlamaConfig;
-  /** Every step of a pass, in order. */
+  /** Every step of a pass, in order, as the experiment's faults and changes leave them. */
   readonly steps: readonly StepCard[];
   /** What is not as it was asked for, a sentence or two: the reference backend in place of a GPU. Null where all is. */
   readonly notice: string | null;
@@ -31,8 +31,12 @@ export interface StepCard {
   readonly hf: string | null;
 }
 
-export const open: Request<Pick<Experiment, 'file' | 'backend'>, OpenedModel> = async (session, params) => {
-  const { model, notice } = await session.opened(params);
+type OpenParams = Pick<Experiment, 'file' | 'backend'> & Partial<Pick<Experiment, 'faults' | 'changes'>>;
+
+export const open: Request<OpenParams, OpenedModel> = async (session, params) => {
+  const { model: healthy, notice } = await session.opened(params);
+  const { faults = [], changes = [] } = params;
+  const model = healthy.with(...transformsOf({ faults, changes }));
   const { config, steps, backend } = model;
   return {
     file: params.file,

@@ -2,6 +2,7 @@
 
 import { UsageError } from '../../../errors.ts';
 import type { Range, Tensor } from '../../../trace/tensor.ts';
+import type { Trace, TraceRow } from '../../../trace/trace.ts';
 import type { Experiment } from '../experiment.ts';
 import type { Request } from '../request.ts';
 import { isRun } from '../session.ts';
@@ -45,11 +46,34 @@ export const tensor: Request<TensorParams, TensorValues> = async (session, { exp
     return { pass: null, pos0: 0, ...valuesOf(partOf(weight, rest, 0)), name };
   }
   const trace = isRun(subject) ? subject.trace : subject;
-  const whole = await trace.tensor(name, pass === undefined ? {} : { pass });
-  const row = trace.entries.findLast((each) => each.name === whole.name && (pass === undefined || each.pass === pass));
-  const pos0 = row?.pos0 ?? 0;
-  return { pass: row?.pass ?? 0, pos0, ...valuesOf(partOf(whole, part, pos0)), name: whole.name };
+  const whole = await trace.tensor(name, { pass: pass ?? passWith(trace, name, part.token) });
+  const rows = trace.entries.filter((row) => row.name === whole.name && (pass === undefined || row.pass === pass));
+  const row = rows.findLast((each) => holds(each, part.token));
+  if (!row) {
+    const ends = rows.map(({ pos0, shape, dims }) => pos0 + (shape[dims.indexOf('token')] as number) - 1);
+    throw new UsageError(
+      `Cannot take token ${part.token} of ${whole.name}: ${pass === undefined ? 'it' : `its pass ${pass}`} has tokens ` +
+        `${rows[0]?.pos0} to ${Math.max(...ends)}`,
+    );
+  }
+  return { pass: row.pass, pos0: row.pos0, ...valuesOf(partOf(whole, part, row.pos0)), name: whole.name };
 };
+
+/** The last pass, of those that have a position where one is named. */
+function passWith(trace: Trace, name: string, token: number | undefined): number | 'last' {
+  if (token === undefined) return 'last';
+  return trace.entries.findLast((row) => namesOf(row).includes(name) && holds(row, token))?.pass ?? 'last';
+}
+
+function namesOf({ name, hook, hf }: TraceRow): (string | null)[] {
+  return [name, hook, hf];
+}
+
+/** Whether a row has the position; of a tensor without tokens no position is wrong here. */
+function holds({ pos0, shape, dims }: TraceRow, token: number | undefined): boolean {
+  const axis = dims.indexOf('token');
+  return token === undefined || axis < 0 || (token >= pos0 && token < pos0 + (shape[axis] as number));
+}
 
 function valuesOf({ shape, dims, data }: Tensor): Pick<TensorValues, 'shape' | 'dims' | 'data'> {
   return { shape, dims, data };

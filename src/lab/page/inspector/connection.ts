@@ -28,6 +28,39 @@ export function connectionOver(port: Port): Connection {
   };
 }
 
+/**
+ * A connection that is made anew, by the next request, after it was lost: the lab may have been stopped and started again. Files
+ * that were dropped are lent again; runs begin anew from their experiments, which every request names.
+ */
+export function lastingConnection(open: () => Promise<Port>): Connection {
+  const dropped = new Map<string, File>();
+  let current: Promise<Connection> | null = null;
+  const connect = async () => {
+    const port = await open();
+    const connection = connectionOver(port);
+    port.onClose(() => {
+      current = null;
+    });
+    for (const file of dropped.values()) await connection.drop(file);
+    return connection;
+  };
+  const connected = () => {
+    current ??= connect().catch((error) => {
+      current = null;
+      throw error;
+    });
+    return current;
+  };
+  return {
+    ask: (name, params, watch) => connected().then((connection) => connection.ask(name, params, watch)),
+    async drop(file) {
+      const name = await (await connected()).drop(file);
+      dropped.set(name, file);
+      return name;
+    },
+  };
+}
+
 /** The port of an open websocket. */
 export function socketPort(socket: WebSocket): Port {
   socket.binaryType = 'arraybuffer';
@@ -38,8 +71,7 @@ export function socketPort(socket: WebSocket): Port {
     onClose: (listener) =>
       socket.addEventListener('close', ({ reason }) =>
         listener(
-          reason ||
-            'The inspector’s connection to the lab was lost: see that the lab still runs, then load the page again',
+          reason || 'The inspector’s connection to the lab was lost: see that the lab still runs, then do it again',
         ),
       ),
   };

@@ -1,10 +1,10 @@
 /** What of a choice there is in a model and a run: another model has other layers, another text other tokens. */
 import type { RunState } from '../../inspector/requests/move.ts';
-import type { OpenedModel } from '../../inspector/requests/open.ts';
+import type { Opened } from './opened.ts';
 import type { Choice } from './state.ts';
 
 /** The choice, with null for what is not there. */
-export function choiceIn(choice: Choice, { config, steps }: OpenedModel, { tokens, passes }: RunState): Choice {
+export function choiceIn(choice: Choice, { config, steps }: Opened, { tokens, passes }: RunState): Choice {
   const below = (value: number | null, end: number) => (value !== null && value < end ? value : null);
   return {
     step: steps.some(({ name }) => name === choice.step) ? choice.step : null,

@@ -41,7 +41,9 @@ export function Frame({
     <section class="view" data-view={view.id} aria-labelledby={`view-${view.id}`} ref={section}>
       <header>
         <div>
-          <h2 id={`view-${view.id}`}>{view.title}</h2>
+          <h2 class="unseen" id={`view-${view.id}`}>
+            {view.title}
+          </h2>
           <p class="quiet">{view.says}</p>
         </div>
         <div class="toolbar" role="toolbar" aria-label={`${view.title}: take it along`}>

@@ -3,11 +3,9 @@
  * `#inspect=1&model=fixtures/lily.gguf&text=Lily+gave&view=attention&layer=2&head=3&fault=rope-pairing`. A link may come from
  * anybody: nothing in it is believed before it was looked at.
  */
-import { batch } from '@preact/signals';
 import { UsageError } from '../../../errors.ts';
 import type { Params } from '../../../ops/op.ts';
 import type { ChangeSpec, Experiment, FaultSpec } from '../../inspector/experiment.ts';
-import type { Move } from '../../inspector/requests/move.ts';
 import { type Choice, type Inspector, NOTHING } from './state.ts';
 
 const VERSION = '1';
@@ -117,17 +115,6 @@ export function readHash(hash: string): Linked | null {
     settings: Object.fromEntries(settings.map(([key, value]) => [key.slice(SETTING.length), value])),
     at: said.get('at'),
   };
-}
-
-/** Brings the inspector to what a link holds; what is not in this model or text any more is left out by `begin`. */
-export async function follow(inspector: Inspector, { experiment, choice, view, settings, at }: Linked): Promise<void> {
-  batch(() => {
-    inspector.locked.value = choice;
-    inspector.view.value = view;
-    inspector.settings.value = settings;
-  });
-  const move: Move = at === null ? { to: 'end' } : { after: at };
-  await inspector.begin(experiment, move);
 }
 
 function faultOf(text: string): FaultSpec {

@@ -5,9 +5,9 @@
 import { batch, computed, type ReadonlySignal, type Signal, signal } from '@preact/signals';
 import type { Experiment } from '../../inspector/experiment.ts';
 import type { Move, RunState } from '../../inspector/requests/move.ts';
-import type { OpenedModel } from '../../inspector/requests/open.ts';
 import type { Connection } from './connection.ts';
 import { choiceIn } from './fitting.ts';
+import { type Opened, openedBy } from './opened.ts';
 
 export type Theme = 'light' | 'dark';
 
@@ -30,7 +30,7 @@ export interface Inspector {
   /** Of the page; charts follow. */
   readonly theme: ReadonlySignal<Theme>;
   readonly experiment: Signal<Experiment | null>;
-  readonly opened: Signal<OpenedModel | null>;
+  readonly opened: Signal<Opened | null>;
   readonly run: Signal<RunState | null>;
   /** What a click has locked. */
   readonly locked: Signal<Choice>;
@@ -53,7 +53,7 @@ export interface Inspector {
 
 export function inspectorOver(connection: Connection, theme: ReadonlySignal<Theme>): Inspector {
   const experiment = signal<Experiment | null>(null);
-  const opened = signal<OpenedModel | null>(null);
+  const opened = signal<Opened | null>(null);
   const run = signal<RunState | null>(null);
   const locked = signal<Choice>(NOTHING);
   const hovered = signal<Partial<Choice> | null>(null);
@@ -98,17 +98,15 @@ export function inspectorOver(connection: Connection, theme: ReadonlySignal<Them
     working,
     failure,
     async begin(wanted, move = { to: 'end' }) {
-      const { file, backend } = wanted;
-      const model = await work(`opening ${file}`, (watch) => connection.ask('open', { file, backend }, watch));
-      if (!model) return;
-      const state = await work('running', (watch) => connection.ask('move', { experiment: wanted, move }, watch));
-      if (!state) return;
+      const found = await work(`opening ${wanted.file}`, (watch) => openedBy(connection, wanted, move, watch));
+      if (!found) return;
       batch(() => {
         experiment.value = wanted;
-        opened.value = model;
-        run.value = state;
+        opened.value = found.opened;
+        run.value = found.run;
         hovered.value = null;
-        locked.value = choiceIn(locked.peek(), model, state);
+        failure.value = null;
+        locked.value = choiceIn(locked.peek(), found.opened, found.run);
       });
     },
     async move(move) {

@@ -1,4 +1,5 @@
 /** The views, in the order of their tabs. */
 import type { View } from '../view.ts';
+import { step } from './step.tsx';
 
-export const views: readonly View[] = [];
+export const views: readonly View[] = [step];

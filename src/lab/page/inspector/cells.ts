@@ -1,0 +1,77 @@
+/**
+ * Code that makes in a notebook what the inspector shows: the experiment as `openModel`, `with`, `start` and a mover, and behind it
+ * what a view adds. Pure functions of plain data, so that a test can run what they write.
+ */
+import type { Experiment } from '../../inspector/experiment.ts';
+import type { RunState } from '../../inspector/requests/move.ts';
+import type { Inspector } from './state.ts';
+
+/** What charts and comparisons take in the code: the run that it made, or the trace that it read. */
+export interface Subject {
+  /** Lines that declare it. */
+  readonly code: string;
+  readonly name: 'run' | 'trace';
+}
+
+/** What the inspector has open, as far as its run is; null where nothing is. */
+export function subjectOf({ experiment, opened, run }: Inspector, folder = notebookFolder()): Subject | null {
+  if (!experiment.value || !opened.value || !run.value) return null;
+  const path = literal(pathFrom(folder, experiment.value.file));
+  if (opened.value.kind === 'trace') return { name: 'trace', code: `const trace = await readArrow(${path});` };
+  return { name: 'run', code: `${modelCode(experiment.value, folder)}\n${runCode(experiment.value, run.value)}` };
+}
+
+/** Declares `model`, with what the experiment changes on purpose. */
+export function modelCode({ file, backend, faults, changes }: Experiment, folder = notebookFolder()): string {
+  const path = literal(pathFrom(folder, file));
+  const opened = `await openModel(${path}${backend === 'webgpu' ? '' : `, ${literal({ backend })}`})`;
+  const transforms = [
+    ...faults.map(({ fault, params }) => called('fault', fault, params)),
+    ...changes.map(({ tensor, ...how }) => called('change', tensor, how)),
+  ];
+  if (transforms.length === 0) return `const model = ${opened};`;
+  return `const model = (${opened}).with(${transforms.join(', ')});`;
+}
+
+/** Declares `run` from `model`, and moves it to where the inspector has it. */
+export function runCode(experiment: Experiment, { drawn, next, at }: Pick<RunState, 'drawn' | 'next' | 'at'>): string {
+  const { text, tokens, bos, chat } = experiment;
+  const start = called('model.start', tokens ?? text, { bos, chat, ...(tokens ? { prompt: text } : {}) });
+  return [
+    `const run = ${start};`,
+    ...(drawn > 0 ? [`await run.generate(${drawn});`] : []),
+    ...(next === null ? ['await run.toEnd();'] : at === null ? [] : [`await run.to(${literal(at)});`]),
+  ].join('\n');
+}
+
+/** `name(value, { options })`, without options that are undefined, and without any where none is left. */
+export function called(name: string, value: unknown, options: object = {}): string {
+  const given = Object.fromEntries(Object.entries(options).filter(([, option]) => option !== undefined));
+  return `${name}(${[value, ...(Object.keys(given).length > 0 ? [given] : [])].map(literal).join(', ')})`;
+}
+
+/** Plain data as TypeScript, as we write it: single quotes, no quotes around keys that need none. */
+export function literal(value: unknown): string {
+  if (typeof value === 'string')
+    return `'${JSON.stringify(value).slice(1, -1).replaceAll('\\"', '"').replaceAll("'", "\\'")}'`;
+  if (Array.isArray(value)) return `[${value.map(literal).join(', ')}]`;
+  if (typeof value !== 'object' || value === null) return `${value}`;
+  const entries = Object.entries(value).filter(([, each]) => each !== undefined);
+  if (entries.length === 0) return '{}';
+  return `{ ${entries.map(([key, each]) => `${/^[A-Za-z_$][\w$]*$/.test(key) ? key : literal(key)}: ${literal(each)}`).join(', ')} }`;
+}
+
+/** Where the notebook in front lies below the lab's folder, which is where its cells run; the shell has it in the address. */
+function notebookFolder(): string {
+  const notebook = new URLSearchParams(location.search).get('notebook') ?? '';
+  return notebook.replace(/[^/]*$/, '').replace(/\/$/, '');
+}
+
+/** A path below the lab's folder as a program in that folder of it names it. */
+export function pathFrom(folder: string, path: string): string {
+  const from = folder === '' ? [] : folder.split('/');
+  const to = path.split('/');
+  let shared = 0;
+  while (shared < from.length && shared < to.length - 1 && from[shared] === to[shared]) shared++;
+  return [...from.slice(shared).map(() => '..'), ...to.slice(shared)].join('/');
+}

@@ -1,0 +1,301 @@
+/** The bar at the top: which model or trace, which text, and how far it runs. */
+import { useSignal, useSignalEffect } from '@preact/signals';
+import type { JSX } from 'preact';
+import { useEffect, useId } from 'preact/hooks';
+import type { ChangeSpec, Experiment } from '../../inspector/experiment.ts';
+import type { ListedFile } from './files.ts';
+import type { Inspector } from './state.ts';
+import { layerForth, moveOn, stepBack, stepForth } from './walk.ts';
+
+/** What is run of a text that nobody has chosen yet: two people, so that heads have something to point at. */
+const FIRST_TEXT = 'Lily gave the ball to Tom. Tom thanked';
+
+/** What a new experiment is made of, before it is begun. */
+interface Draft {
+  readonly file: string;
+  readonly backend: Experiment['backend'];
+  readonly text: string;
+  readonly bos: Flag;
+  readonly chat: boolean;
+}
+
+/** `model`: as the model's metadata says. */
+type Flag = 'model' | 'yes' | 'no';
+
+const FIRST_DRAFT: Draft = { file: '', backend: 'webgpu', text: FIRST_TEXT, bos: 'model', chat: false };
+
+export function Opening({
+  inspector,
+  listFiles,
+}: {
+  readonly inspector: Inspector;
+  listFiles(): Promise<readonly ListedFile[]>;
+}): JSX.Element {
+  const draft = useSignal(FIRST_DRAFT);
+  const files = useSignal<readonly ListedFile[]>([]);
+  const without = useSignal<string | null>(null);
+  const note = useId();
+  const set = (part: Partial<Draft>) => {
+    draft.value = { ...draft.peek(), ...part };
+  };
+  useEffect(() => {
+    listFiles().then(
+      (found) => {
+        files.value = found;
+      },
+      (error: Error) => {
+        without.value = error.message;
+      },
+    );
+  }, [files, without, listFiles]);
+  // What a link or another view has begun is what the bar shows.
+  useSignalEffect(() => {
+    const { value } = inspector.experiment;
+    if (value) draft.value = draftOf(value);
+  });
+
+  const { file, backend, text, bos, chat } = draft.value;
+  const isModel = !file.endsWith('.arrow');
+  const begin = (part: Partial<Draft> = {}) => {
+    set(part);
+    const wanted = draft.peek();
+    if (wanted.file !== '') void inspector.begin(experimentOf(wanted, inspector.experiment.peek()));
+  };
+  const drop = async (dropped: File | undefined) => {
+    if (!dropped) return;
+    try {
+      const name = await inspector.connection.drop(dropped);
+      files.value = [{ path: name, where: 'dropped' }, ...files.peek().filter(({ path }) => path !== name)];
+      begin({ file: name });
+    } catch (error) {
+      inspector.failure.value = error instanceof Error ? error.message : String(error);
+    }
+  };
+
+  return (
+    <form
+      class="opening"
+      aria-label="What is run"
+      onSubmit={(event) => {
+        event.preventDefault();
+        begin();
+      }}
+      onDragOver={(event) => event.preventDefault()}
+      onDrop={(event) => {
+        event.preventDefault();
+        void drop(event.dataTransfer?.files[0]);
+      }}
+    >
+      <div class="row">
+        <label class="file">
+          <span>Model</span>
+          <select value={file} onChange={({ currentTarget }) => begin({ file: currentTarget.value })}>
+            <option value="" disabled>
+              Choose a model or a trace
+            </option>
+            {file !== '' && !files.value.some(({ path }) => path === file) && <option value={file}>{file}</option>}
+            {files.value.map(({ path, where }) => (
+              <option value={path} key={path}>
+                {where === 'dropped' ? `${path} (from this computer)` : path}
+              </option>
+            ))}
+          </select>
+        </label>
+        <label class="button" title="A .gguf or .arrow file; it stays on this computer. Dropping it here does the same">
+          Open file …
+          <input
+            type="file"
+            class="hidden"
+            accept=".gguf,.arrow"
+            onChange={({ currentTarget }) => {
+              void drop(currentTarget.files?.[0]);
+              currentTarget.value = '';
+            }}
+          />
+        </label>
+        {isModel && (
+          <>
+            <label title="Where it is computed: on the GPU, or by plain TypeScript in f64">
+              <span>Backend</span>
+              <select
+                value={backend}
+                onChange={({ currentTarget }) => set({ backend: currentTarget.value as Draft['backend'] })}
+              >
+                <option value="webgpu">WebGPU</option>
+                <option value="reference">reference</option>
+              </select>
+            </label>
+            <label title="Whether the text begins with the token for a beginning; auto: as the model’s file says">
+              <span>BOS</span>
+              <select value={bos} onChange={({ currentTarget }) => set({ bos: currentTarget.value as Flag })}>
+                <option value="model">auto</option>
+                <option value="yes">yes</option>
+                <option value="no">no</option>
+              </select>
+            </label>
+            <label title="Put the text into the model’s chat template, as a question">
+              <input
+                type="checkbox"
+                checked={chat}
+                onChange={({ currentTarget }) => set({ chat: currentTarget.checked })}
+              />
+              <span>chat template</span>
+            </label>
+          </>
+        )}
+      </div>
+      {isModel && (
+        <div class="row">
+          <label class="text">
+            <span>Text</span>
+            <input
+              type="text"
+              value={text}
+              aria-describedby={note}
+              onInput={({ currentTarget }) => set({ text: currentTarget.value })}
+            />
+          </label>
+          <button type="submit" class="primary" disabled={file === '' || inspector.working.value !== null}>
+            Run
+          </button>
+          {inspector.experiment.value && <Movers inspector={inspector} />}
+        </div>
+      )}
+      <p class="quiet note" id={note} title={inspector.opened.value ? saidOf(inspector) : undefined}>
+        {inspector.opened.value
+          ? saidOf(inspector)
+          : (without.value ??
+            'Choose a model above, or drop a .gguf or .arrow file here. Nothing leaves this computer.')}
+      </p>
+    </form>
+  );
+}
+
+/** What runs the text on and back, and what it is run with. */
+function Movers({ inspector }: { readonly inspector: Inspector }) {
+  const count = useSignal(1);
+  const { run, working, experiment } = inspector;
+  const isBusy = working.value !== null;
+  const isDone = run.value?.next === null;
+  const back = stepBack(inspector);
+  return (
+    <fieldset class="row movers" aria-label="Run on or back">
+      <button type="button" disabled={isBusy || !back} title="Back by one step (B)" onClick={() => void back?.()}>
+        ← Back
+      </button>
+      <button
+        type="button"
+        disabled={isBusy || isDone}
+        title="On by one step (N)"
+        onClick={() => void stepForth(inspector)}
+      >
+        Step →
+      </button>
+      <button
+        type="button"
+        disabled={isBusy || isDone}
+        title="To the end of the layer (L)"
+        onClick={() => void layerForth(inspector)}
+      >
+        Layer ⇥
+      </button>
+      <button
+        type="button"
+        disabled={isBusy || isDone}
+        title="Until every token has been through the model (E)"
+        onClick={() => void moveOn(inspector, { to: 'end' })}
+      >
+        End ⇥
+      </button>
+      <span class="draw">
+        <button
+          type="button"
+          disabled={isBusy}
+          title="Continue the text by its likeliest tokens, and run them"
+          onClick={async () => {
+            await inspector.move({ draw: count.value });
+            if (inspector.failure.value === null) await inspector.move({ to: 'end' });
+          }}
+        >
+          Draw
+        </button>
+        <input
+          type="number"
+          min={1}
+          max={200}
+          aria-label="How many tokens to draw"
+          value={count.value}
+          onInput={({ currentTarget }) => {
+            count.value = Math.max(1, Math.min(200, Math.floor(currentTarget.valueAsNumber) || 1));
+          }}
+        />
+        <span class="quiet">tokens</span>
+      </span>
+      {experiment.value && <Changed inspector={inspector} experiment={experiment.value} />}
+    </fieldset>
+  );
+}
+
+/** What was changed on purpose, each with a way to take it out. */
+function Changed({ inspector, experiment }: { readonly inspector: Inspector; readonly experiment: Experiment }) {
+  const { faults, changes } = experiment;
+  const without = (part: Partial<Experiment>) => void inspector.begin({ ...experiment, ...part });
+  return (
+    <>
+      {faults.map((each) => (
+        <Chip
+          text={each.fault}
+          title={`The fault ${each.fault} is in the model; click to take it out`}
+          take={() => without({ faults: faults.filter((other) => other !== each) })}
+          key={each.fault}
+        />
+      ))}
+      {changes.map((each, i) => (
+        <Chip
+          text={changeText(each)}
+          title="This change is made while it runs; click to take it out"
+          take={() => without({ changes: changes.filter((other) => other !== each) })}
+          key={i}
+        />
+      ))}
+    </>
+  );
+}
+
+function changeText({ tensor, how, by, token, head }: ChangeSpec): string {
+  const where = [head === undefined ? '' : ` head ${head}`, token === undefined ? '' : ` token ${token}`].join('');
+  return `${tensor}${where}: ${how}${by === undefined ? '' : ` ${by}`}`;
+}
+
+function Chip({ text, title, take }: { readonly text: string; readonly title: string; take(): void }) {
+  return (
+    <button type="button" class="chip" title={title} onClick={take}>
+      {text} ✕
+    </button>
+  );
+}
+
+function saidOf({ opened, run }: Inspector): string {
+  const { kind, backend, config, notice } = opened.value ?? {};
+  const sizes = config
+    ? `${config.nLayer} layers, ${config.nHead} heads${config.nHeadKv < config.nHead ? ` over ${config.nHeadKv} of keys` : ''}, ${config.nEmbd} dimensions`
+    : '';
+  const where = [backend?.name, backend?.adapter].filter(Boolean).join(', ');
+  const what =
+    kind === 'trace' ? `A trace, computed on ${where || 'an unknown backend'}: ${sizes}` : `${sizes}; on ${where}`;
+  return [what, notice, run.value?.stopped].filter(Boolean).join('. ');
+}
+
+function draftOf({ file, backend, text, bos, chat = false }: Experiment): Draft {
+  return { file, backend, text, bos: bos === undefined ? 'model' : bos ? 'yes' : 'no', chat };
+}
+
+/** What is changed on purpose stays while the model is the same. */
+function experimentOf({ file, backend, text, bos, chat }: Draft, before: Experiment | null): Experiment {
+  const { faults, changes } = before?.file === file ? before : { faults: [], changes: [] };
+  return {
+    ...{ file, backend, text, faults, changes },
+    ...(bos === 'model' ? {} : { bos: bos === 'yes' }),
+    ...(chat ? { chat } : {}),
+  };
+}

@@ -1,0 +1,115 @@
+/** One open notebook: its toolbar, its notices, its cells. */
+import type { CompletionHandler } from '@jupyterlab/completer';
+import { type INotebookModel, NotebookModelFactory, NotebookPanel, StaticNotebook } from '@jupyterlab/notebook';
+import type { IRenderMimeRegistry } from '@jupyterlab/rendermime';
+import type { ServiceManager } from '@jupyterlab/services';
+import { MessageLoop } from '@lumino/messaging';
+import { PanelLayout, Widget } from '@lumino/widgets';
+import { h, render } from 'preact';
+import { NoticeList, Notices } from '../shell/notices.tsx';
+import { completionFor } from './completion.ts';
+import { editorFactory, mimeTypes } from './editing.ts';
+import { inspectionOnHover, kernelInspection } from './inspection.ts';
+import { kernelDialogs } from './kernel_state.ts';
+import { NotebookFile } from './notebook_file.ts';
+import { mayClose } from './saving.ts';
+import type { Services } from './server.ts';
+
+const modelFactory = new NotebookModelFactory({});
+
+export class NotebookTab extends Widget {
+  readonly file: NotebookFile;
+  readonly panel: NotebookPanel;
+  readonly notices = new Notices();
+  readonly completion: CompletionHandler;
+  readonly #resized: ResizeObserver;
+
+  constructor(path: string, services: Services, rendering: IRenderMimeRegistry, toolbar: Widget) {
+    super();
+    this.addClass('notebook-tab');
+    this.file = new NotebookFile({
+      // Of the service manager a document asks for what `Services` has, and for nothing else.
+      manager: services as unknown as ServiceManager.IManager,
+      factory: modelFactory,
+      path,
+      kernelPreference: { autoStartDefault: true, shouldStart: true, canStart: true, shutdownOnDispose: true },
+      sessionDialogs: kernelDialogs,
+    });
+    const own = rendering.clone({ resolver: this.file.urlResolver });
+    const hover = inspectionOnHover(
+      kernelInspection(() => this.panel),
+      own,
+    );
+    const contentFactory = new NotebookPanel.ContentFactory({ editorFactory: editorFactory(hover).newInlineEditor });
+    const content = contentFactory.createNotebook({
+      rendermime: own,
+      contentFactory,
+      mimeTypeService: mimeTypes,
+      editorConfig: editorConfig(),
+      notebookConfig: { ...StaticNotebook.defaultNotebookConfig, scrollPastEnd: true },
+    });
+    this.panel = new NotebookPanel({ context: this.file, content });
+    this.panel.toolbar.hide();
+    this.completion = completionFor(this.panel);
+
+    const notices = new Widget();
+    notices.addClass('notices');
+    render(h(NoticeList, { notices: this.notices }), notices.node);
+    const layout = new PanelLayout();
+    this.layout = layout;
+    for (const part of [toolbar, notices, this.panel]) layout.addWidget(part);
+    // JupyterLab's panel lays itself out when it is told that its size changed; here the page's styles give it its size.
+    this.#resized = new ResizeObserver(() => MessageLoop.postMessage(this.panel, Widget.ResizeMessage.UnknownSize));
+    this.#resized.observe(this.panel.node);
+
+    keepCleanOfKernel(this.model);
+    this.title.closable = true;
+    const retitle = () => {
+      this.title.label =
+        this.file.path
+          .split('/')
+          .pop()
+          ?.replace(/\.ipynb$/, '') ?? '';
+      this.title.caption = this.file.path;
+      this.title.className = this.model.dirty ? 'unsaved' : '';
+    };
+    retitle();
+    this.file.pathChanged.connect(retitle);
+    this.model.stateChanged.connect(retitle);
+  }
+
+  get model(): INotebookModel {
+    return this.file.model;
+  }
+
+  /** By its tab's cross. Edits that are not saved are asked about. */
+  protected override async onCloseRequest(): Promise<void> {
+    if (await mayClose(this)) this.dispose();
+  }
+
+  override dispose(): void {
+    if (this.isDisposed) return;
+    this.#resized.disconnect();
+    this.panel.dispose();
+    this.file.dispose();
+    super.dispose();
+  }
+}
+
+/** What a kernel writes about itself into a notebook that is opened is no edit. */
+function keepCleanOfKernel(model: INotebookModel): void {
+  model.metadataChanged.connect((_, { key }) => {
+    // The model says that it is dirty after it has told of the change.
+    const isKernel = key === 'kernelspec' || key === 'language_info';
+    if (!isKernel || model.dirty) return;
+    queueMicrotask(() => {
+      model.dirty = false;
+    });
+  });
+}
+
+/** Long lines are wrapped: a pane is narrow. */
+function editorConfig(): StaticNotebook.IEditorConfig {
+  const { code, markdown, raw } = StaticNotebook.defaultEditorConfig;
+  return { code: { ...code, autoClosingBrackets: true, lineWrap: true }, markdown, raw };
+}

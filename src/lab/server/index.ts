@@ -1,0 +1,295 @@
+/**
+ * The lab's server: the page, Jupyter's API and kernels, files by ranges, and the inspector's websocket, for one folder and
+ * for this machine alone. Everything is refused that does not show the token; what is refused is said in JSON.
+ */
+import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import type { Duplex } from 'node:stream';
+import { fileURLToPath } from 'node:url';
+import router from 'find-my-way';
+import sirv from 'sirv';
+import { LayerscopeError } from '../../errors.ts';
+import { KERNEL_NAME } from '../../notebook/kernelspec.ts';
+import { readBody, refusalOf, sendError, sendHtml, sendJson, sendNothing, setHeaders } from './answer.ts';
+import { apiRoutes } from './api.ts';
+import { Connections } from './connections.ts';
+import { Contents } from './contents.ts';
+import { Guard } from './guard.ts';
+import { serveKernel } from './kernel_socket.ts';
+import { Kernels } from './kernels.ts';
+import { LOGIN, NOT_BUILT, onwards, pageFiles, pageHtml } from './page.ts';
+import { sendFile } from './raw_files.ts';
+import { Refusal } from './refusal.ts';
+import { Root } from './root.ts';
+import { keptSecret, newToken, stateFolder } from './secret.ts';
+import { Sockets } from './sockets.ts';
+
+export interface LabOptions {
+  /** The folder whose files the page sees. */
+  readonly root: string;
+  /** 0 for any that is free; undefined for the first free one from 8765. */
+  readonly port?: number | undefined;
+  /** The only addresses there are: this machine's own. */
+  readonly host?: '127.0.0.1' | '::1';
+  /** Where the secret lies that lets open pages go on after a restart. */
+  readonly state?: string;
+  /** For what the server has to say beside its answers. */
+  readonly log?: (line: string) => void;
+  /** How long a client may take to send a request's head, and all of it. Milliseconds. */
+  readonly patience?: { readonly head: number; readonly request: number };
+}
+
+export interface Lab {
+  /** The page's address, with the token. */
+  readonly url: string;
+  readonly port: number;
+  /** Another one each time. */
+  readonly token: string;
+  /** Ends the kernels and the server. */
+  close(): Promise<void>;
+}
+
+/** Where the search for a free port begins, and how many are tried. */
+const [FIRST_PORT, PORTS] = [8765, 50];
+
+/** Bytes of a request's body: a notebook with many charts. */
+const MAX_BODY = 256e6;
+/** Of what is no file. */
+const MAX_SMALL_BODY = 1e6;
+/** How long a connection may stand still. Milliseconds. */
+const IDLE_MS = 120_000;
+
+const LOGOS = sirv(fileURLToPath(new URL('../../../src/notebook/assets/', import.meta.url)), { extensions: [] });
+
+/**
+ * Starts the server.
+ *
+ * @throws LayerscopeError where there is no such folder, or the port cannot be had
+ */
+export async function startLab(options: LabOptions): Promise<Lab> {
+  const { host = '127.0.0.1', log = (line) => void process.stderr.write(`layerscope lab: ${line}\n`) } = options;
+  const root = await Root.open(options.root);
+  const secret = await keptSecret(options.state ?? stateFolder());
+  if (secret.notKept) log(`${secret.notKept}: after a restart open pages have to log in again`);
+  const token = newToken();
+  const service = new LabServer({ root, guard: new Guard(token, secret), log, patience: options.patience });
+  const port = await listen(service.http, host, options.port);
+  const url = `http://${host === '::1' ? '[::1]' : host}:${port}/lab?token=${token}`;
+  return { url, port, token, close: () => service.close() };
+}
+
+interface ServerParts {
+  readonly root: Root;
+  readonly guard: Guard;
+  readonly log: (line: string) => void;
+  readonly patience: LabOptions['patience'];
+}
+
+type Handler = (
+  request: IncomingMessage,
+  response: ServerResponse,
+  params: Params,
+  query: URLSearchParams,
+) => Promise<void>;
+type Params = Readonly<Record<string, string | undefined>>;
+
+class LabServer {
+  readonly http: Server;
+  readonly #parts: ServerParts;
+  readonly #kernels: Kernels;
+  readonly #sockets = new Sockets();
+  readonly #connections = new Connections();
+  readonly #routes = router({
+    ignoreTrailingSlash: true,
+    maxParamLength: 1000,
+    onBadUrl: (_, request, response) =>
+      this.#refuse(request, response, new Refusal(400, 'path', 'Cannot read the address: its % signs are wrong')),
+    defaultRoute: (request, response) =>
+      this.#refuse(
+        request,
+        response,
+        new Refusal(404, 'missing', 'Cannot find this address: the lab has no such page'),
+      ),
+  });
+
+  constructor(parts: ServerParts) {
+    const { root, patience = { head: 10_000, request: 120_000 } } = parts;
+    this.#parts = parts;
+    this.#kernels = new Kernels(root);
+    this.#route();
+    this.http = createServer({
+      requestTimeout: patience.request,
+      headersTimeout: patience.head,
+      connectionsCheckingInterval: 1000,
+    });
+    this.http.setTimeout(IDLE_MS);
+    this.http.on('connection', (socket) => this.#connections.opened(socket));
+    this.http.on('request', (request, response) => {
+      setHeaders(response);
+      this.#routes.lookup(request, response);
+    });
+    this.http.on('upgrade', (request, stream, head) => this.#upgrade(request, stream, head));
+    process.on('exit', this.#killKernels);
+  }
+
+  async close(): Promise<void> {
+    process.off('exit', this.#killKernels);
+    this.#sockets.close();
+    const closed = new Promise((resolve) => this.http.close(resolve));
+    await this.#kernels.shutdownAll();
+    this.http.closeAllConnections();
+    await closed;
+  }
+
+  /** Kernels end when the channel to them closes, too; one that is busy compiling does not look. */
+  readonly #killKernels = (): void => this.#kernels.killAll();
+
+  #route(): void {
+    const { root } = this.#parts;
+    const api = apiRoutes({
+      root,
+      kernels: this.#kernels,
+      contents: new Contents(root),
+      started: new Date(),
+      connections: () => this.#sockets.count,
+    });
+    for (const [method, path, answer] of api) {
+      this.#on(method, path, async (request, response, params, query) => {
+        const limit = path.startsWith('/api/contents') ? MAX_BODY : MAX_SMALL_BODY;
+        const body = method === 'GET' ? {} : await readBody(request, limit);
+        const answered = await answer({ request, params, query, body });
+        if (answered.status === 204) sendNothing(response);
+        else sendJson(response, answered.status, answered.value);
+      });
+    }
+    this.#on('GET', '/files/*', (request, response, params) => sendFile(root, params['*'] ?? '', request, response));
+    this.#on('GET', `/kernelspecs/${KERNEL_NAME}/*`, async (request, response) =>
+      below(LOGOS, `/kernelspecs/${KERNEL_NAME}`, request, response),
+    );
+    this.#on('GET', '/static/*', async (request, response) => below(pageFiles, '/static', request, response));
+    for (const path of ['/lab', '/lab/*']) this.#open('GET', path, (...call) => this.#page(...call));
+    this.#open('GET', '/', async (request, response) => {
+      response.writeHead(303, { Location: `/lab${new URL(request.url ?? '/', 'http://lab').search}` }).end();
+    });
+  }
+
+  /** What only who has shown the token may ask. */
+  #on(method: 'GET' | 'POST' | 'PUT' | 'PATCH' | 'DELETE', path: string, handler: Handler): void {
+    this.#open(method, path, async (request, response, params, query) => {
+      const { guard } = this.#parts;
+      const proof = guard.mustProve(request, query);
+      guard.mustIntend(request, query, proof);
+      this.#connections.isKnown(request.socket);
+      await handler(request, response, params, query);
+    });
+  }
+
+  /** What anybody may ask who calls us by our name. */
+  #open(method: 'GET' | 'POST' | 'PUT' | 'PATCH' | 'DELETE', path: string, handler: Handler): void {
+    const methods = method === 'GET' ? (['GET', 'HEAD'] as const) : ([method] as const);
+    this.#routes.on([...methods], path, async (request, response, params) => {
+      try {
+        this.#parts.guard.mustBeOurs(request);
+        await handler(request, response, params, queryOf(request));
+      } catch (error) {
+        sendError(response, error, this.#parts.log);
+      }
+    });
+  }
+
+  /** The page, to who has shown the token; to who shows it now, the cookie, and an address without it. */
+  async #page(request: IncomingMessage, response: ServerResponse, _: Params, query: URLSearchParams): Promise<void> {
+    const { guard } = this.#parts;
+    const proof = guard.proof(request, query);
+    if (!proof) return sendHtml(response, 403, LOGIN);
+    this.#connections.isKnown(request.socket);
+    response.setHeader('Set-Cookie', guard.cookiesFor(request));
+    if (query.has('token')) {
+      const url = new URL(request.url ?? '/', 'http://lab');
+      url.searchParams.delete('token');
+      const path = `${url.pathname}${url.search}`;
+      if (request.headers['sec-fetch-site'] === 'cross-site') return sendHtml(response, 200, onwards(path));
+      response.writeHead(303, { Location: path }).end();
+      return;
+    }
+    sendHtml(response, 200, (await pageHtml()) ?? NOT_BUILT);
+  }
+
+  #refuse(request: IncomingMessage, response: ServerResponse, refusal: Refusal): void {
+    try {
+      this.#parts.guard.mustBeOurs(request);
+      this.#parts.guard.mustProve(request, queryOf(request));
+      sendError(response, refusal, this.#parts.log);
+    } catch (error) {
+      sendError(response, error, this.#parts.log);
+    }
+  }
+
+  #upgrade(request: IncomingMessage, stream: Duplex, head: Buffer): void {
+    stream.on('error', () => stream.destroy());
+    try {
+      const { guard } = this.#parts;
+      const query = queryOf(request);
+      guard.mustBeOurs(request);
+      guard.mustBePage(request, guard.mustProve(request, query));
+      const [, id] = /^\/api\/kernels\/([^/]+)\/channels$/.exec(pathOf(request)) ?? [];
+      if (id === undefined) throw new Refusal(404, 'missing', 'Cannot connect: there is no websocket at this address');
+      const kernel = this.#kernels.get(id);
+      this.#connections.isKnown(request.socket);
+      this.#sockets.accept(request, stream, head, (socket) => serveKernel(socket, kernel, query));
+    } catch (error) {
+      const { status, reason, message } = refusalOf(error, this.#parts.log);
+      const body = JSON.stringify({ message, reason });
+      const lines = [
+        `HTTP/1.1 ${status} Refused`,
+        'Connection: close',
+        'Content-Type: application/json',
+        `Content-Length: ${Buffer.byteLength(body)}`,
+      ];
+      stream.end(`${lines.join('\r\n')}\r\n\r\n${body}`);
+    }
+  }
+}
+
+const urlOf = (request: IncomingMessage): URL => new URL(request.url ?? '/', 'http://lab');
+const queryOf = (request: IncomingMessage): URLSearchParams => urlOf(request).searchParams;
+const pathOf = (request: IncomingMessage): string => urlOf(request).pathname;
+
+/** Has `serve` answer for what is below a prefix. */
+function below(
+  serve: ReturnType<typeof sirv>,
+  prefix: string,
+  request: IncomingMessage,
+  response: ServerResponse,
+): void {
+  request.url = (request.url ?? '').slice(prefix.length);
+  serve(request, response);
+}
+
+/** Listens on the port that was asked for, or on the first free one. */
+async function listen(server: Server, host: string, port: number | undefined): Promise<number> {
+  const ports = port === undefined ? Array.from({ length: PORTS }, (_, i) => FIRST_PORT + i) : [port];
+  for (const candidate of ports) {
+    const error = await new Promise<NodeJS.ErrnoException | null>((resolve) => {
+      server.once('error', resolve);
+      server.listen(candidate, host, () => resolve(null));
+    });
+    server.removeAllListeners('error');
+    if (!error) return (server.address() as AddressInfo).port;
+    if (port === undefined && error.code === 'EADDRINUSE') continue;
+    throw new LayerscopeError(`Cannot start the lab: ${whyNoPort(error, host, candidate)}`, { cause: error });
+  }
+  const last = FIRST_PORT + PORTS - 1;
+  throw new LayerscopeError(
+    `Cannot start the lab: ports ${FIRST_PORT} to ${last} are in use; choose another with --port N`,
+  );
+}
+
+function whyNoPort({ code, message }: NodeJS.ErrnoException, host: string, port: number): string {
+  if (code === 'EADDRINUSE') {
+    return `port ${port} is in use, perhaps by a lab that runs; end that, or choose another with --port N, or leave --port out`;
+  }
+  if (code === 'EACCES') return `this user may not have port ${port}; choose one from 1024 on`;
+  if (code === 'EADDRNOTAVAIL') return `this machine has no address ${host}; leave it out`;
+  return `port ${port} cannot be had (${message}); choose another with --port N`;
+}

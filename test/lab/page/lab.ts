@@ -1,0 +1,93 @@
+/** The lab as a user has it: the real server over a folder of its own, its page in a headless Chromium. */
+import { cpSync, mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { type Browser, type BrowserContext, chromium, type Page } from 'playwright-core';
+import { type Lab, startLab } from '../../../src/lab/server/index.ts';
+import { FLAGS } from '../../browser/page.ts';
+
+const fixtures = fileURLToPath(new URL('../../../fixtures/', import.meta.url));
+
+export interface OpenLabOptions {
+  /** Models of fixtures/ that the folder holds. */
+  readonly models?: readonly string[];
+  readonly size?: { readonly width: number; readonly height: number };
+  readonly theme?: 'light' | 'dark';
+  /** Choices that the browser remembers of an earlier visit. */
+  readonly remembered?: Readonly<Record<string, string>>;
+}
+
+export class OpenLab {
+  /** The folder whose files the page sees. */
+  readonly root: string;
+  readonly browser: Browser;
+  readonly context: BrowserContext;
+  /** What the page's console called an error, and errors nobody caught. */
+  readonly errors: string[] = [];
+  /** Requests to anybody but the server. */
+  readonly foreign: string[] = [];
+  #lab: Lab;
+  readonly #state: string;
+
+  private constructor(root: string, state: string, lab: Lab, browser: Browser, context: BrowserContext) {
+    this.root = root;
+    this.#state = state;
+    this.#lab = lab;
+    this.browser = browser;
+    this.context = context;
+    context.on('page', (page) => this.#listen(page));
+  }
+
+  static async open(executablePath: string, options: OpenLabOptions = {}): Promise<OpenLab> {
+    const { models = [], size = { width: 1280, height: 720 }, theme = 'light', remembered = {} } = options;
+    const root = mkdtempSync(join(tmpdir(), 'layerscope-lab-'));
+    const state = mkdtempSync(join(tmpdir(), 'layerscope-lab-state-'));
+    for (const model of models) cpSync(join(fixtures, model), join(root, model));
+    const lab = await startLab({ root, state, port: 0, log: () => {} });
+    const browser = await chromium.launch({ executablePath, headless: true, args: FLAGS });
+    const context = await browser.newContext({ viewport: size, colorScheme: theme });
+    await context.addInitScript((choices) => {
+      for (const [name, value] of Object.entries(choices)) localStorage[name] ??= value;
+    }, remembered);
+    return new OpenLab(root, state, lab, browser, context);
+  }
+
+  /** Another tab of the same browser; of the welcome, unless a notebook is named. */
+  async page(notebook?: string): Promise<Page> {
+    const page = await this.context.newPage();
+    const url = new URL(this.#lab.url);
+    if (notebook) url.searchParams.set('notebook', notebook);
+    await page.goto(url.href);
+    await (notebook ? page.locator('.jp-Cell').first() : page.locator('.welcome')).waitFor();
+    return page;
+  }
+
+  /** Kills the server. */
+  async stop(): Promise<void> {
+    await this.#lab.close();
+  }
+
+  /** Starts it again where it was. */
+  async start(): Promise<void> {
+    this.#lab = await startLab({ root: this.root, state: this.#state, port: this.#lab.port, log: () => {} });
+  }
+
+  async close(): Promise<void> {
+    await this.browser.close();
+    await this.#lab.close();
+    for (const folder of [this.root, this.#state]) rmSync(folder, { recursive: true, force: true });
+  }
+
+  #listen(page: Page): void {
+    page.on('console', (message) => {
+      if (message.type() === 'error') this.errors.push(`${message.text()} (${message.location().url})`);
+    });
+    page.on('pageerror', (error) => this.errors.push(`${error.stack ?? error}`));
+    page.on('request', (request) => {
+      const { protocol, host } = new URL(request.url());
+      const isOurs = protocol === 'data:' || protocol === 'blob:' || host === new URL(this.#lab.url).host;
+      if (!isOurs) this.foreign.push(request.url());
+    });
+  }
+}
