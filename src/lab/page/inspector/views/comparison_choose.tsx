@@ -59,19 +59,19 @@ export function ChooseSides({ inspector }: { readonly inspector: Inspector }): J
             {label}
           </button>
         ))}
-        <ChooseFile
-          inspector={inspector}
-          label={against?.dumps === false ? 'a trace (.arrow)' : 'a trace or dump'}
-          chosen={fileOf(reference)}
-          choose={(file) => choose(sideText({ kind: 'file', file }))}
-        />
       </div>
-      <details class="other-side">
-        <summary class="quiet">Put a file in place of this {isTrace ? 'trace' : 'run'}</summary>
+      <details class="files" open={reference.startsWith('file:') || ours !== 'run'}>
+        <summary>… or with a trace or dump; or put one in place of this {isTrace ? 'trace' : 'run'}</summary>
         <div class="controls">
           <ChooseFile
             inspector={inspector}
-            label="in doubt: a trace or dump"
+            label={against?.dumps === false ? 'with a trace (.arrow)' : 'with a trace or dump'}
+            chosen={fileOf(reference)}
+            choose={(file) => choose(sideText({ kind: 'file', file }))}
+          />
+          <ChooseFile
+            inspector={inspector}
+            label={`in place of this ${isTrace ? 'trace' : 'run'}`}
             chosen={fileOf(ours)}
             choose={(file) => setOurs(sideText({ kind: 'file', file }))}
           />

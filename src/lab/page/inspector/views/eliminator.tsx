@@ -40,8 +40,8 @@ export function Eliminator({
       {answer.value && (
         <>
           {answer.value.next && <Next inspector={inspector} sides={sides} next={answer.value.next} />}
-          <Judgements title="remain, the likeliest first" judgements={answer.value.remaining} isOpen inspector={inspector} />
-          <Judgements title="are ruled out" judgements={answer.value.ruledOut} inspector={inspector} />
+          <Judgements title="Left, the likeliest first" judgements={answer.value.remaining} isOpen inspector={inspector} />
+          <Judgements title="Ruled out" judgements={answer.value.ruledOut} inspector={inspector} />
         </>
       )}
     </details>
@@ -97,7 +97,7 @@ function Judgements({
   return (
     <details open={isOpen} class="judgements">
       <summary>
-        {judgements.length} {judgements.length === 1 ? 'fault' : 'faults'} {title}
+        {title}: {judgements.length} {judgements.length === 1 ? 'fault' : 'faults'}
       </summary>
       <ul>
         {judgements.map(({ fault, reason }) => (

@@ -23,7 +23,9 @@ const COLOURS: Readonly<Record<Theme, readonly [readonly number[], readonly numb
 const BEAT = 90;
 
 /** Of the drawing, in its own units. */
-const [LABEL, CELL, GAP, ROW, HEAD] = [64, 44, 4, 20, 78];
+const [LABEL, CELL, GAP, ROW, HEAD, END] = [58, 34, 3, 20, 74, 22];
+/** Columns that a tensor outside the layers takes, with its name. */
+const ALONE = 5;
 /** Tokens that a cell has room for; of a longer text several share a bar, which shows the worst of them. */
 const MOST_BARS = 22;
 
@@ -68,8 +70,11 @@ export function FaultSpread({
         )}{' '}
         {next && first && (
           <>
-            Next token: {spelt(next.beside)} without it, {spelt(next.ours)} with it (KL{' '}
-            {next.kl.toPrecision(2)} nats).
+            Next token:{' '}
+            {next.ours === next.beside
+              ? `${spelt(next.ours)} with it and without`
+              : `${spelt(next.beside)} without it, ${spelt(next.ours)} with it`}{' '}
+            (KL {errorSaid(next.kl)} nats).
           </>
         )}{' '}
         {first && (
@@ -156,10 +161,12 @@ function gridOf(steps: readonly SpreadStep[], nTokens: number): Grid {
   const rows: string[] = [];
   const cells = new Map<string, Cell & { bars: (number | null)[] }>();
   let inRow = 0;
+  let isPast = false;
   for (const [order, { name, layer, byToken, error, differs, pos0 }] of steps.entries()) {
     const stem = layer === null ? name : name.replace(/-\d+$/, '');
-    const title = layer === null ? (rows.length === 0 || rows[0] === 'start' ? 'start' : 'end') : `layer ${layer}`;
-    if (rows.at(-1) !== title && !rows.includes(title)) {
+    isPast ||= layer !== null;
+    const title = layer === null ? (isPast ? 'end' : 'start') : `layer ${layer}`;
+    if (!rows.includes(title)) {
       rows.push(title);
       inRow = 0;
     }
@@ -198,12 +205,15 @@ function Drawing({
   const [said, setSaid] = useState('');
   usePicture(svg, async () => (svg.current ? standaloneSvg(svg.current) : ''));
   const { cells, columns, rows, block } = useMemo(() => gridOf(steps, pieces.length), [steps, pieces.length]);
-  const width = LABEL + columns.length * (CELL + GAP);
+  const width = LABEL + columns.length * (CELL + GAP) + END;
   const height = HEAD + rows.length * (ROW + GAP) + 4;
   const theme = inspector.theme.value;
   const chosen = inspector.choice.value.step;
   const x = (column: number) => LABEL + column * (CELL + GAP);
   const y = (row: number) => HEAD + row * (ROW + GAP);
+  // A tensor outside the layers has its name beside it, and room for that.
+  const leftOf = ({ layer, column }: Cell) => x(layer === null ? ALONE * column : column);
+  const widthOf = ({ layer }: Cell) => (layer === null ? 2 * CELL + GAP : CELL);
   const barOf = ({ target }: Event) => {
     const { dataset } = target as SVGElement;
     const cell = cells.find(({ name }) => name === dataset.name);
@@ -247,9 +257,9 @@ function Drawing({
             <g key={cell.name} data-drawn={cell.order <= shown}>
               <rect
                 class={`cell${cell.name === chosen ? ' chosen' : ''}${cell.order === first ? ' first' : ''}${cell.order === shown ? ' last' : ''}`}
-                x={x(cell.column)}
+                x={leftOf(cell)}
                 y={y(cell.row)}
-                width={CELL}
+                width={widthOf(cell)}
                 height={ROW}
               />
               {cell.order <= shown &&
@@ -258,20 +268,20 @@ function Drawing({
                     key={bar}
                     data-name={cell.name}
                     data-bar={bar}
-                    x={x(cell.column) + (bar * CELL) / cell.bars.length}
+                    x={leftOf(cell) + (bar * widthOf(cell)) / cell.bars.length}
                     y={y(cell.row)}
-                    width={CELL / cell.bars.length}
+                    width={widthOf(cell) / cell.bars.length}
                     height={ROW}
                     fill={error ? colourOf(error, theme) : 'transparent'}
                   />
                 ))}
               {cell.layer === null && (
-                <text class="alone" x={x(cell.column) + CELL / 2} y={y(cell.row) + ROW / 2 + 3}>
-                  {cell.name.replace('result_', '')}
+                <text class="alone" x={leftOf(cell) + widthOf(cell) + 5} y={y(cell.row) + ROW / 2 + 4}>
+                  {cell.name}
                 </text>
               )}
               {cell.order === first && cell.order <= shown && (
-                <text class="flag" x={x(cell.column) - 1} y={y(cell.row) + 9}>
+                <text class="flag" x={leftOf(cell) - 1} y={y(cell.row) + 9}>
                   ⚑
                 </text>
               )}
@@ -310,6 +320,7 @@ function saidOf(
 
 function colourOf(error: number, theme: Theme): string {
   const [small, large] = COLOURS[theme];
-  const share = onScale(error);
+  // Faults show at the upper end of the scale: more of the colours are there.
+  const share = onScale(error) ** 2.5;
   return `rgb(${small.map((from, c) => Math.round(from + share * ((large[c] as number) - from))).join(' ')})`;
 }
