@@ -319,7 +319,7 @@ export class HuntResult implements HuntResultParts {
     const { score, submitted, drawn, isFault, isLayer, isHead, texts, path } = this;
     const right = (is: boolean) => (is ? 'right' : 'not right');
     const off = Number.isFinite(path.relativeRmsError)
-      ? `off by ${(100 * path.relativeRmsError).toPrecision(2)} %`
+      ? `off by ${Number((100 * path.relativeRmsError).toPrecision(2))} %`
       : 'not finite';
     return [
       `${score} of 100 for ${placeText(submitted)}, after ${texts} ${texts === 1 ? 'text' : 'texts'}`,

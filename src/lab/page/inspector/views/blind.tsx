@@ -262,7 +262,7 @@ function Place({
 function Result({
   inspector,
   experiment,
-  result: { score, lines, drawn, isFault, isLayer, isHead },
+  result: { score, lines, drawn },
 }: {
   readonly inspector: Inspector;
   readonly experiment: Experiment;
@@ -275,14 +275,10 @@ function Result({
       inspector.view.value = 'faults';
     });
   };
-  const mark = (is: boolean) => (is ? '✓' : '✗');
   return (
     <section class="result" aria-label="What it was">
       <p class="score">
         <b>{score}</b> of 100
-      </p>
-      <p>
-        {mark(isFault)} fault · {mark(isLayer)} layer · {mark(isHead)} head
       </p>
       {lines.map((line) => (
         <p key={line}>{line}</p>
