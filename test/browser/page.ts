@@ -11,8 +11,6 @@ import { type Browser, chromium, type Page } from 'playwright-core';
 
 /** No sandbox, because Chromium refuses to run as root with one; the rest keeps it from talking to anybody but us. */
 export const FLAGS = [
-  '--enable-unsafe-webgpu',
-  '--use-webgpu-adapter=swiftshader',
   '--no-sandbox',
   '--no-first-run',
   '--disable-background-networking',
@@ -22,18 +20,28 @@ export const FLAGS = [
   '--disable-sync',
 ];
 
+const WEBGPU = ['--enable-unsafe-webgpu', '--use-webgpu-adapter=swiftshader'];
+
 const TYPES: Readonly<Record<string, string>> = {
   '': 'text/html',
+  '.html': 'text/html; charset=utf-8',
+  '.css': 'text/css',
   '.js': 'text/javascript',
   '.wgsl': 'text/plain; charset=utf-8',
 };
 
 export interface OpenPage {
   readonly page: Page;
+  /** Where the files are. */
+  readonly origin: string;
   close(): Promise<void>;
 }
 
-export async function openPage(executablePath: string, files: Readonly<Record<string, Uint8Array>>): Promise<OpenPage> {
+export async function openPage(
+  executablePath: string,
+  files: Readonly<Record<string, Uint8Array>>,
+  { webgpu = true }: { readonly webgpu?: boolean } = {},
+): Promise<OpenPage> {
   const server = createServer(async ({ url = '/' }, response) => {
     const body = await content(url, files).catch(() => undefined);
     response.writeHead(body === undefined ? 404 : 200, {
@@ -49,10 +57,11 @@ export async function openPage(executablePath: string, files: Readonly<Record<st
     await new Promise((resolve) => server.close(resolve));
   };
   try {
-    browser = await chromium.launch({ executablePath, headless: true, args: FLAGS });
+    browser = await chromium.launch({ executablePath, headless: true, args: [...FLAGS, ...(webgpu ? WEBGPU : [])] });
     const page = await browser.newPage();
-    await page.goto(`http://127.0.0.1:${(server.address() as AddressInfo).port}/`);
-    return { page, close };
+    const origin = `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
+    await page.goto(`${origin}/`);
+    return { page, origin, close };
   } catch (error) {
     await close();
     throw error;

@@ -1,0 +1,157 @@
+/**
+ * The pages without a server, in Chromium with WebGPU on SwiftShader and without: the static page from an address, and
+ * layerscope.html from a disk.
+ */
+import { mkdtemp, readdir, readFile, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { fileURLToPath, pathToFileURL } from 'node:url';
+import { build } from 'esbuild';
+import type { Page } from 'playwright-core';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { buildPages } from '../../../src/lab/build_pages.mjs';
+import { findChromium } from '../../../src/node/host.ts';
+import { openModel } from '../../../src/node/index.ts';
+import { type OpenPage, openPage } from '../../browser/page.ts';
+import { relativeRmsError } from '../../engine/models.ts';
+import { have } from '../../skip.ts';
+
+const TEXT = 'Lily gave the ball to Tom. Tom thanked';
+const MODEL = 'lily-4m-q8_0.gguf';
+
+/** DESIGN's "What agreement means": 1e-5 end to end. */
+const TOLERANCE = 1e-5;
+
+const chromium = findChromium();
+const NO_CHROMIUM = 'no Chromium on this machine; install it or set LAYERSCOPE_CHROMIUM';
+let folder: string;
+let inPage: string;
+let reference: Map<string, Float32Array>;
+const served: Record<string, Uint8Array> = {};
+const opened: Partial<Record<'with' | 'without', OpenPage>> = {};
+
+beforeAll(async () => {
+  if (!chromium) return;
+  folder = await mkdtemp(join(tmpdir(), 'layerscope-pages-'));
+  await buildPages(folder);
+  for (const name of await readdir(folder, { recursive: true })) {
+    if (/\.\w+$/.test(name)) served[`/${name.replaceAll('\\', '/')}`] = await readFile(join(folder, name));
+  }
+  inPage = await bundle();
+  const model = await openModel(fileURLToPath(new URL(`../../../fixtures/${MODEL}`, import.meta.url)), {
+    backend: 'reference',
+  });
+  const run = await model.start(TEXT).toEnd();
+  reference = new Map();
+  for (const name of run.trace.names) reference.set(name, (await run.trace.tensor(name)).data);
+  opened.with = await openPage(chromium, served);
+  opened.without = await openPage(chromium, served, { webgpu: false });
+});
+afterAll(async () => {
+  await opened.with?.close();
+  await opened.without?.close();
+  if (folder) await rm(folder, { recursive: true });
+});
+
+/** Every tensor of one pass over a text, by an engine of its own as the page starts it. A page's types are not a test's. */
+const IN_PAGE = `
+import { startEngine } from './alone/engine.ts';
+import { connectionOver } from './inspector/connection.ts';
+
+globalThis.tensorsThrough = async (model, text) => {
+  const [engine, inside] = ['engine', 'model'].map((id) => document.getElementById(id)?.textContent);
+  const { port } = await startEngine(engine ? { text: engine } : { url: 'engine.js' });
+  const connection = connectionOver(port);
+  if (inside) {
+    const bytes = Uint8Array.from(atob(inside.trim()), (character) => character.charCodeAt(0));
+    await connection.drop(new File([bytes], model));
+  }
+  const experiment = { file: model, backend: 'webgpu', text, faults: [], changes: [] };
+  const { backend, notice } = await connection.ask('open', experiment);
+  const { rows } = await connection.ask('move', { experiment, move: { to: 'end' } });
+  const tensors = {};
+  for (const { name } of rows) tensors[name] = Array.from((await connection.ask('tensor', { experiment, name })).data);
+  return { backend: backend.name, notice, tensors };
+};`;
+
+interface Answered {
+  readonly backend: string;
+  readonly notice: string | null;
+  readonly tensors: Readonly<Record<string, number[]>>;
+}
+
+async function bundle(): Promise<string> {
+  const resolveDir = fileURLToPath(new URL('../../../src/lab/page/', import.meta.url));
+  const stdin = { contents: IN_PAGE, resolveDir };
+  const { outputFiles } = await build({ stdin, bundle: true, platform: 'browser', format: 'iife', write: false });
+  return outputFiles[0]?.text ?? '';
+}
+
+/** What must not happen in a page: errors in its console, and requests to anywhere but itself. */
+function watched(page: Page, own: string): string[] {
+  const found: string[] = [];
+  page.on('console', (message) => message.type() === 'error' && found.push(`console: ${message.text()}`));
+  page.on('pageerror', (error) => found.push(`thrown: ${error.message}`));
+  page.on('request', (request) => {
+    if (!/^(blob|data):/.test(request.url()) && !request.url().startsWith(own)) found.push(`asked ${request.url()}`);
+  });
+  return found;
+}
+
+async function newPage({ page }: OpenPage): Promise<Page> {
+  const browser = page.context().browser();
+  if (!browser) throw new Error('the browser was closed');
+  return browser.newPage({ viewport: { width: 1280, height: 720 } });
+}
+
+const single = (): string => pathToFileURL(join(folder, 'layerscope.html')).href;
+
+/** In the page at an address: the tensors through its engine, and what must not happen. */
+async function answersIn(
+  browser: OpenPage,
+  url: string,
+  own: string,
+): Promise<Answered & { readonly wrong: string[] }> {
+  const page = await newPage(browser);
+  const wrong = watched(page, own);
+  await page.goto(url);
+  await page.evaluate(inPage);
+  const answered: Answered = await page.evaluate(`tensorsThrough(${JSON.stringify(MODEL)}, ${JSON.stringify(TEXT)})`);
+  await page.close();
+  return { ...answered, wrong };
+}
+
+function mustAgree(tensors: Answered['tensors']): void {
+  expect(Object.keys(tensors)).toEqual([...reference.keys()]);
+  for (const [name, values] of reference) {
+    expect(relativeRmsError(Float32Array.from(tensors[name] ?? []), values), name).toBeLessThan(TOLERANCE);
+  }
+}
+
+describe('tensors through the engine’s worker agree with Node’s to 1e-5 end to end', () => {
+  test('on WebGPU in the static page', async (context) => {
+    const browser = have(context, opened.with, NO_CHROMIUM);
+    const { backend, notice, tensors, wrong } = await answersIn(
+      browser,
+      `${browser.origin}/index.html`,
+      browser.origin,
+    );
+    expect({ backend, notice, wrong }).toEqual({ backend: 'webgpu', notice: null, wrong: [] });
+    mustAgree(tensors);
+  });
+
+  test('on WebGPU in layerscope.html from a disk', async (context) => {
+    const browser = have(context, opened.with, NO_CHROMIUM);
+    const { backend, notice, tensors, wrong } = await answersIn(browser, single(), single());
+    expect({ backend, notice, wrong }).toEqual({ backend: 'webgpu', notice: null, wrong: [] });
+    mustAgree(tensors);
+  });
+
+  test('without WebGPU on the reference, and the page is told', async (context) => {
+    const browser = have(context, opened.without, NO_CHROMIUM);
+    const { backend, notice, tensors, wrong } = await answersIn(browser, single(), single());
+    expect({ backend, wrong }).toEqual({ backend: 'reference', wrong: [] });
+    expect(notice).toMatch(/^Runs on the reference backend, .* because there is no WebGPU here\. Cannot open a GPU: /);
+    mustAgree(tensors);
+  });
+});
