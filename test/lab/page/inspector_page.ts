@@ -28,8 +28,9 @@ const ENTRY = `
     cells.push(code);
     return 'The cell stands below the active one';
   };
-  Object.assign(globalThis, { cells, theme });
-  mountInspector(document.querySelector('#inspector'), { theme, insertCell });
+  const chosenFile = signal(null);
+  Object.assign(globalThis, { cells, theme, chosenFile });
+  mountInspector(document.querySelector('#inspector'), { theme, chosenFile, insertCell, openNotebook() {} });
 `;
 
 const HTML = `<!doctype html>

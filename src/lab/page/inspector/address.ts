@@ -43,3 +43,15 @@ export async function follow(inspector: Inspector, { experiment, choice, view, s
     inspector.failure.value = `Cannot show all of this link: ${lost.join(', ')} ${lost.length > 1 ? 'are' : 'is'} not in this model, text or page; the rest is open`;
   }
 }
+
+/** The whole address. */
+export function linkOf(inspector: Inspector): string {
+  const linked = linkedOf(inspector);
+  return `${location.href.replace(/#.*$/, '')}${linked ? hashOf(linked) : ''}`;
+}
+
+/** Where the notebook in front lies below the lab's folder, which is where its cells run; the shell has it in the address. */
+export function notebookFolder(): string {
+  const notebook = new URLSearchParams(location.search).get('notebook') ?? '';
+  return notebook.replace(/[^/]*$/, '').replace(/\/$/, '');
+}

@@ -14,15 +14,25 @@ export interface Subject {
 }
 
 /** What the inspector has open, as far as its run is; null where nothing is. */
-export function subjectOf({ experiment, opened, run }: Inspector, folder = notebookFolder()): Subject | null {
+export function subjectOf(
+  inspector: Pick<Inspector, 'experiment' | 'opened' | 'run' | 'dropped' | 'notebookFolder'>,
+): Subject | null {
+  const { experiment, opened, run, dropped } = inspector;
   if (!experiment.value || !opened.value || !run.value) return null;
-  const path = literal(pathFrom(folder, experiment.value.file));
-  if (opened.value.kind === 'trace') return { name: 'trace', code: `const trace = await readArrow(${path});` };
-  return { name: 'run', code: `${modelCode(experiment.value, folder)}\n${runCode(experiment.value, run.value)}` };
+  const { file } = experiment.value;
+  const isDropped = dropped.value.includes(file);
+  const folder = isDropped ? '' : inspector.notebookFolder();
+  const note = isDropped ? `// ${file} was given to the page from your computer: say where it lies.\n` : '';
+  const path = literal(pathFrom(folder, file));
+  if (opened.value.kind === 'trace') return { name: 'trace', code: `${note}const trace = await readArrow(${path});` };
+  return {
+    name: 'run',
+    code: `${note}${modelCode(experiment.value, folder)}\n${runCode(experiment.value, run.value)}`,
+  };
 }
 
-/** Declares `model`, with what the experiment changes on purpose. */
-export function modelCode({ file, backend, faults, changes }: Experiment, folder = notebookFolder()): string {
+/** Declares `model`, with what the experiment changes on purpose, for a notebook in that folder of the lab. */
+export function modelCode({ file, backend, faults, changes }: Experiment, folder = ''): string {
   const path = literal(pathFrom(folder, file));
   const opened = `await openModel(${path}${backend === 'webgpu' ? '' : `, ${literal({ backend })}`})`;
   const transforms = [
@@ -59,12 +69,6 @@ export function literal(value: unknown): string {
   const entries = Object.entries(value).filter(([, each]) => each !== undefined);
   if (entries.length === 0) return '{}';
   return `{ ${entries.map(([key, each]) => `${/^[A-Za-z_$][\w$]*$/.test(key) ? key : literal(key)}: ${literal(each)}`).join(', ')} }`;
-}
-
-/** Where the notebook in front lies below the lab's folder, which is where its cells run; the shell has it in the address. */
-function notebookFolder(): string {
-  const notebook = new URLSearchParams(location.search).get('notebook') ?? '';
-  return notebook.replace(/[^/]*$/, '').replace(/\/$/, '');
 }
 
 /** A path below the lab's folder as a program in that folder of it names it. */

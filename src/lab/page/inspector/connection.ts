@@ -77,8 +77,15 @@ export function socketPort(socket: WebSocket): Port {
   };
 }
 
+/** What a port needs of a worker. */
+interface WorkerEnd {
+  postMessage(message: unknown): void;
+  addEventListener(type: 'message', listener: (event: { readonly data: unknown }) => void): void;
+  addEventListener(type: 'error', listener: (event: { readonly message: string }) => void): void;
+}
+
 /** The port of a worker. */
-export function workerPort(worker: Worker): Port {
+export function workerPort(worker: WorkerEnd): Port {
   return {
     post: (message) => worker.postMessage(message),
     onMessage: (listener) => worker.addEventListener('message', ({ data }) => listener(data)),

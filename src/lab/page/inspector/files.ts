@@ -1,9 +1,8 @@
 /** The models and traces below the lab's folder, as the server lists them. */
 
 export interface ListedFile {
-  /** Below the lab's folder, with `/`; of a dropped file, its name. */
+  /** Below the lab's folder, with `/`. */
   readonly path: string;
-  readonly where: 'lab' | 'dropped';
 }
 
 /** Folders are looked into so deep, and so many; a lab's folder may be somebody's home. */
@@ -27,11 +26,7 @@ export async function listFiles(): Promise<ListedFile[]> {
     const listings = await Promise.all(folders.slice(0, left).map(folderOf));
     left -= listings.length;
     const entries = listings.flat();
-    files.push(
-      ...entries.flatMap(({ name, path, type }) =>
-        type !== 'directory' && isOurs(name) ? { path, where: 'lab' as const } : [],
-      ),
-    );
+    files.push(...entries.flatMap(({ name, path, type }) => (type !== 'directory' && isOurs(name) ? { path } : [])));
     folders = entries.flatMap(({ name, path, type }) => (type === 'directory' && !isSkipped(name) ? path : []));
   }
   return files.sort((a, b) => a.path.localeCompare(b.path));

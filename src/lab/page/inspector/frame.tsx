@@ -3,8 +3,8 @@ import { useSignal } from '@preact/signals';
 import type { JSX } from 'preact';
 import { useMemo, useRef } from 'preact/hooks';
 import type { LabActions } from '../shell/panes.ts';
+import { linkOf } from './address.ts';
 import { arrowFile } from './arrow_file.ts';
-import { linkOf } from './link.ts';
 import { type Picture, Pictures, pngOf, stacked } from './pictures.ts';
 import type { Inspector } from './state.ts';
 import type { View } from './view.ts';
@@ -51,7 +51,7 @@ export function Frame({
             type="button"
             disabled={cell === null}
             title="Put the code that makes this into the notebook"
-            onClick={does(async () => (await lab.insertCell(cell ?? '')) ?? 'The cell is in the notebook')}
+            onClick={does(() => lab.insertCell(cell ?? ''))}
           >
             Copy as cell
           </button>

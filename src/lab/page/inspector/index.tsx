@@ -3,7 +3,7 @@ import './inspector.css';
 import { render } from 'preact';
 import type { Port } from '../../inspector/port.ts';
 import type { LabActions } from '../shell/panes.ts';
-import { keepAddress } from './address.ts';
+import { keepAddress, notebookFolder } from './address.ts';
 import { type Connection, lastingConnection, socketPort } from './connection.ts';
 import { type ListedFile, listFiles } from './files.ts';
 import { Shell } from './shell.tsx';
@@ -30,7 +30,7 @@ export function mountOver(
   lab: LabActions,
   alone: Alone = { listFiles },
 ): Inspector {
-  const inspector = inspectorOver(connection, lab.theme);
+  const inspector = inspectorOver(connection, lab.theme, notebookFolder);
   render(<Shell inspector={inspector} lab={lab} listFiles={alone.listFiles} />, host);
   keepAddress(inspector);
   return inspector;

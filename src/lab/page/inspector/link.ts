@@ -73,12 +73,6 @@ export function linkedOf({ experiment, locked, view, settings, run }: Inspector)
   };
 }
 
-/** The whole address. */
-export function linkOf(inspector: Inspector): string {
-  const linked = linkedOf(inspector);
-  return `${location.href.replace(/#.*$/, '')}${linked ? hashOf(linked) : ''}`;
-}
-
 /** What a hash says; null where it is none of ours. Throws UsageError, naming what is wrong, where it cannot be understood. */
 export function readHash(hash: string): Linked | null {
   const said = new URLSearchParams(hash.slice(0, MOST_CHARACTERS + 1).replace(/^#/, ''));

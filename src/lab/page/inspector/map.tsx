@@ -51,8 +51,9 @@ function MapOf({ steps, inspector }: { readonly steps: readonly StepCard[]; read
   const shades = useMemo(() => shadesOf(run.value?.rows ?? [], pass, measure), [run.value, pass, measure]);
   const geometry = useMemo(() => geometryOf(layout, paneWidth), [layout, paneWidth]);
   const passes = run.value?.passes ?? 0;
+  const isFolded = useSignal(false);
   return (
-    <section class="map" aria-label="Map of the model's steps">
+    <section class={isFolded.value ? 'map folded' : 'map'} aria-label="Map of the model's steps">
       <div class="map-bar">
         <label>
           Colour
@@ -82,6 +83,16 @@ function MapOf({ steps, inspector }: { readonly steps: readonly StepCard[]; read
             </select>
           </label>
         )}
+        <button
+          type="button"
+          class="fold"
+          aria-expanded={!isFolded.value}
+          onClick={() => {
+            isFolded.value = !isFolded.value;
+          }}
+        >
+          {isFolded.value ? 'Show map' : 'Hide map'}
+        </button>
       </div>
       <div class="map-scroll" ref={scroller}>
         <MapHead layout={layout} geometry={geometry} />

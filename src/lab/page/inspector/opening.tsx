@@ -1,8 +1,9 @@
 /** The bar at the top: which model or trace, which text, and how far it runs. */
-import { useSignal, useSignalEffect } from '@preact/signals';
+import { untracked, useSignal, useSignalEffect } from '@preact/signals';
 import type { JSX } from 'preact';
 import { useEffect, useId } from 'preact/hooks';
 import type { ChangeSpec, Experiment } from '../../inspector/experiment.ts';
+import type { LabActions } from '../shell/panes.ts';
 import type { ListedFile } from './files.ts';
 import type { Inspector } from './state.ts';
 import { layerForth, moveOn, stepBack, stepForth } from './walk.ts';
@@ -26,9 +27,11 @@ const FIRST_DRAFT: Draft = { file: '', backend: 'webgpu', text: FIRST_TEXT, bos:
 
 export function Opening({
   inspector,
+  lab,
   listFiles,
 }: {
   readonly inspector: Inspector;
+  readonly lab: LabActions;
   listFiles(): Promise<readonly ListedFile[]>;
 }): JSX.Element {
   const draft = useSignal(FIRST_DRAFT);
@@ -53,25 +56,24 @@ export function Opening({
     const { value } = inspector.experiment;
     if (value) draft.value = draftOf(value);
   });
+  useSignalEffect(() => {
+    const chosen = lab.chosenFile.value;
+    if (chosen) untracked(() => begin({ file: chosen }));
+  });
+  useSignalEffect(() => {
+    const [given] = inspector.dropped.value;
+    if (given) untracked(() => begin({ file: given }));
+  });
 
   const { file, backend, text, bos, chat } = draft.value;
-  const isModel = !file.endsWith('.arrow');
+  const offered = [...new Set([...inspector.dropped.value, ...files.value.map(({ path }) => path)])];
+  const { value: opened } = inspector.opened;
+  const isModel = opened?.file === file ? opened.kind === 'model' : !file.endsWith('.arrow');
   const begin = (part: Partial<Draft> = {}) => {
     set(part);
     const wanted = draft.peek();
     if (wanted.file !== '') void inspector.begin(experimentOf(wanted, inspector.experiment.peek()));
   };
-  const drop = async (dropped: File | undefined) => {
-    if (!dropped) return;
-    try {
-      const name = await inspector.connection.drop(dropped);
-      files.value = [{ path: name, where: 'dropped' }, ...files.peek().filter(({ path }) => path !== name)];
-      begin({ file: name });
-    } catch (error) {
-      inspector.failure.value = error instanceof Error ? error.message : String(error);
-    }
-  };
-
   return (
     <form
       class="opening"
@@ -79,11 +81,6 @@ export function Opening({
       onSubmit={(event) => {
         event.preventDefault();
         begin();
-      }}
-      onDragOver={(event) => event.preventDefault()}
-      onDrop={(event) => {
-        event.preventDefault();
-        void drop(event.dataTransfer?.files[0]);
       }}
     >
       <div class="row">
@@ -93,10 +90,10 @@ export function Opening({
             <option value="" disabled>
               Choose a model or a trace
             </option>
-            {file !== '' && !files.value.some(({ path }) => path === file) && <option value={file}>{file}</option>}
-            {files.value.map(({ path, where }) => (
+            {file !== '' && !offered.includes(file) && <option value={file}>{file}</option>}
+            {offered.map((path) => (
               <option value={path} key={path}>
-                {where === 'dropped' ? `${path} (from this computer)` : path}
+                {inspector.dropped.value.includes(path) ? `${path} (from this computer)` : path}
               </option>
             ))}
           </select>
@@ -108,7 +105,7 @@ export function Opening({
             class="hidden"
             accept=".gguf,.arrow"
             onChange={({ currentTarget }) => {
-              void drop(currentTarget.files?.[0]);
+              void give(inspector, currentTarget.files?.[0]);
               currentTarget.value = '';
             }}
           />
@@ -169,6 +166,17 @@ export function Opening({
       </p>
     </form>
   );
+}
+
+/** A file from this computer: the session reads it by range from the page. It is opened as the one that was given last. */
+export async function give({ connection, dropped, failure }: Inspector, file: File | undefined): Promise<void> {
+  if (!file) return;
+  try {
+    const name = await connection.drop(file);
+    dropped.value = [name, ...dropped.peek().filter((other) => other !== name)];
+  } catch (error) {
+    failure.value = error instanceof Error ? error.message : String(error);
+  }
 }
 
 /** What runs the text on and back, and what it is run with. */

@@ -6,7 +6,7 @@ import { Frame } from './frame.tsx';
 import { Help } from './help.tsx';
 import type { Alone } from './index.tsx';
 import { StepMap } from './map.tsx';
-import { Opening } from './opening.tsx';
+import { give, Opening } from './opening.tsx';
 import { type Inspector, NOTHING } from './state.ts';
 import { Tokens } from './tokens.tsx';
 import type { View } from './view.ts';
@@ -27,9 +27,19 @@ export function Shell({
   useKeys(pane, (event) => onKey(event, inspector, help.current));
   const view = views.find(({ id }) => id === inspector.view.value) ?? (views[0] as View);
   return (
-    <section aria-label="Inspector" class="inspector" data-theme={inspector.theme.value} ref={pane}>
+    <section
+      aria-label="Inspector"
+      class="inspector"
+      data-theme={inspector.theme.value}
+      ref={pane}
+      onDragOver={(event) => event.preventDefault()}
+      onDrop={(event) => {
+        event.preventDefault();
+        void give(inspector, event.dataTransfer?.files[0]);
+      }}
+    >
       <div class="top">
-        <Opening inspector={inspector} listFiles={listFiles} />
+        <Opening inspector={inspector} lab={lab} listFiles={listFiles} />
         <Help dialog={help} />
       </div>
       <Working inspector={inspector} />

@@ -46,12 +46,20 @@ export interface Inspector {
   readonly working: Signal<{ readonly says: string; readonly share: number; stop(): void } | null>;
   /** The last failure, until the user puts it away. */
   readonly failure: Signal<string | null>;
+  /** Names of the files that the user has given from this computer. */
+  readonly dropped: Signal<readonly string[]>;
+  /** Where the notebook in front lies, below the lab's folder: its cells run there. */
+  notebookFolder(): string;
   /** Begins another experiment, which runs to its end unless told otherwise. */
   begin(experiment: Experiment, move?: Move): Promise<void>;
   move(move: Move): Promise<void>;
 }
 
-export function inspectorOver(connection: Connection, theme: ReadonlySignal<Theme>): Inspector {
+export function inspectorOver(
+  connection: Connection,
+  theme: ReadonlySignal<Theme>,
+  notebookFolder: () => string = () => '',
+): Inspector {
   const experiment = signal<Experiment | null>(null);
   const opened = signal<Opened | null>(null);
   const run = signal<RunState | null>(null);
@@ -97,6 +105,8 @@ export function inspectorOver(connection: Connection, theme: ReadonlySignal<Them
     settings: signal({}),
     working,
     failure,
+    dropped: signal([]),
+    notebookFolder,
     async begin(wanted, move = { to: 'end' }) {
       const found = await work(`opening ${wanted.file}`, (watch) => openedBy(connection, wanted, move, watch));
       if (!found) return;
