@@ -3,6 +3,7 @@
  * them, of a model with a fault. Whoever looks at a run on it, from any side, sees a healthy run's steps, and numbers that are
  * not.
  */
+import { UsageError } from '../errors.ts';
 import type { Step } from '../ops/step.ts';
 import type { Backend, ExecuteRequest, Session } from './backend.ts';
 
@@ -16,7 +17,11 @@ export function disguised(backend: Backend, behind: readonly Step[], shown: read
     plan: (steps, observed) => backend.plan(steps, observed),
     kernels: (request) => backend.kernels(request),
     maxPassTokens: (largestRow) => backend.maxPassTokens(largestRow),
-    over: (weights) => disguised(backend.over(weights), behind, shown),
+    over() {
+      throw new UsageError(
+        'Cannot put this fault into the engine of a hunt: another is hidden in its weights; open the model again for that',
+      );
+    },
     session: (budgetBytes, fill) => disguisedSession(backend.session(budgetBytes, fill), listOf),
     close: () => backend.close(),
   };

@@ -56,12 +56,19 @@ test('a disguised run is stepped, taken back and edited as the one behind it', a
   expect((await hidden.tensor('result_output')).data).toEqual((await plain.tensor('result_output')).data);
 });
 
-test('a single step of it, run alone, is a healthy one; so is its run in f64', async () => {
+test('a single step of it, run alone, is a healthy one; so are its run in f64 and the untransformed model', async () => {
   const model = await openRandom('reference');
   const seen = model.with(fault('silu-zero')).seenAs(model);
   const healthy = await model.start(TOKENS).toEnd();
   const exact = await (await seen.on('reference')).start(TOKENS).toEnd();
   expect(bits(exact)).toEqual(bits(healthy));
+  expect(bits(await seen.untransformed.start(TOKENS).toEnd())).toEqual(bits(healthy));
   const x = await healthy.tensor('ffn_gate-0');
   expect((await seen.runStep('ffn_silu-0', { x })).data).toEqual((await model.runStep('ffn_silu-0', { x })).data);
+});
+
+test('a fault of the weights cannot be put on top of the hidden one', async () => {
+  const model = await openRandom('reference');
+  const seen = model.with(fault('silu-zero')).seenAs(model);
+  expect(() => seen.with(fault('k-rows-permuted'))).toThrow(/^Cannot put this fault into the engine of a hunt: /);
 });

@@ -5,8 +5,8 @@ import { useState } from 'preact/hooks';
 import type { Experiment, HuntSpec } from '../../../inspector/experiment.ts';
 import type { HuntView } from '../../../inspector/requests/hunt.ts';
 import type { HuntResultView } from '../../../inspector/requests/suspect.ts';
-import { useLongAnswer, Waiting } from '../long_answer.tsx';
 import { literal, pathFrom } from '../cells.ts';
+import { useLongAnswer, Waiting } from '../long_answer.tsx';
 import type { Inspector } from '../state.ts';
 import type { View } from '../view.ts';
 
@@ -20,7 +20,7 @@ export const blind: View = {
     if (!experiment?.hunt) return null;
     const { file, text, tokens, hunt } = experiment;
     return [
-      `const healthy = await openModel(${literal(pathFrom('', file))});`,
+      `const healthy = await openModel(${literal(pathFrom(inspector.notebookFolder(), file))});`,
       `const hunt = await bugHunt({ model: healthy, seed: ${hunt.seed}, level: ${literal(hunt.level)} });`,
       `const trace = await hunt.trace(${literal(tokens ?? text)});`,
       'display(trace);',
@@ -41,7 +41,12 @@ function Body({ inspector }: { readonly inspector: Inspector }): JSX.Element {
   return (
     <div class="blind">
       {experiment.hunt ? (
-        <Hunt key={JSON.stringify(experiment.hunt)} inspector={inspector} experiment={experiment} hunt={experiment.hunt} />
+        <Hunt
+          key={JSON.stringify(experiment.hunt)}
+          inspector={inspector}
+          experiment={experiment}
+          hunt={experiment.hunt}
+        />
       ) : (
         <Begin inspector={inspector} experiment={experiment} />
       )}
@@ -70,9 +75,10 @@ function Begin({
   return (
     <>
       <p>
-        One of the faults is drawn and put into the model, somewhere; every view then shows what the broken engine computes, and
-        none says what is wrong with it. Look at attention, norms, single steps; hold it against llama.cpp or the unchanged
-        model; try other texts. Then name it. A fault gives 60 points, its layer 20, its head 10, and few texts 10.
+        One of the faults is drawn and put into the model, somewhere; every view then shows what the broken engine
+        computes, and none says what is wrong with it. Look at attention, norms, single steps; hold it against llama.cpp
+        or the unchanged model; try other texts. Then name it. A fault gives 60 points, its layer 20, its head 10, and
+        few texts 10.
       </p>
       <form
         class="controls"
@@ -143,8 +149,8 @@ function Hunt({
       </p>
       {!result && (
         <p>
-          All views now show the broken engine; open any of them. In <b>Comparison</b> it can be held against the unchanged model
-          and llama.cpp; the cause is not told there. The pages of all faults are in <b>Faults</b>.
+          All views now show the broken engine; open any of them. In <b>Comparison</b> it can be held against the
+          unchanged model and llama.cpp; the cause is not told there. The pages of all faults are in <b>Faults</b>.
         </p>
       )}
       <Waiting answer={answer} says="Hiding a fault" />
@@ -177,7 +183,9 @@ function Suspect({
   const { opened } = inspector;
   const config = opened.value && 'config' in opened.value ? opened.value.config : null;
   const words = search.toLowerCase().split(/\s+/).filter(Boolean);
-  const found = suspects.filter(({ name, title }) => words.every((word) => `${name} ${title}`.toLowerCase().includes(word)));
+  const found = suspects.filter(({ name, title }) =>
+    words.every((word) => `${name} ${title}`.toLowerCase().includes(word)),
+  );
   const submit = () => {
     setFailure(null);
     const place = { ...(layer === '' ? {} : { layer: Number(layer) }), ...(head === '' ? {} : { head: Number(head) }) };

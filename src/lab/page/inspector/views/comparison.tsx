@@ -40,8 +40,8 @@ function Body({ inspector }: { readonly inspector: Inspector }): JSX.Element {
       {!sides && (
         <p class="empty">
           Choose above what this run is held against. <b>llama.cpp</b> tells whether our engine is right; the{' '}
-          <b>f64 reference</b> tells rounding from mistakes; the <b>unchanged model</b> shows what a fault or an edit does; a{' '}
-          <b>trace or dump</b> brings another engine’s numbers.
+          <b>f64 reference</b> tells rounding from mistakes; the <b>unchanged model</b> shows what a fault or an edit
+          does; a <b>trace or dump</b> brings another engine’s numbers.
         </p>
       )}
       <Waiting answer={answer} says="Comparing" />
@@ -126,11 +126,7 @@ function Refused({
       </table>
       <div class="controls">
         {isOfTokens && theirs && experiment && !experiment.file.endsWith('.arrow') && (
-          <button
-            type="button"
-            class="primary"
-            onClick={() => inspector.begin({ ...experiment, tokens: [...theirs] })}
-          >
+          <button type="button" class="primary" onClick={() => inspector.begin({ ...experiment, tokens: [...theirs] })}>
             Run the reference’s {theirs.length} tokens here
           </button>
         )}

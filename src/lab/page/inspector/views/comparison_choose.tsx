@@ -29,7 +29,11 @@ export function ChooseSides({ inspector }: { readonly inspector: Inspector }): J
       without: model ?? (against?.llamaCpp === false ? 'There is no llama.cpp here: start the lab on Node' : null),
     },
     {
-      ...{ side: { kind: 'f64' }, label: 'f64 reference', says: 'The same model in plain TypeScript, in double precision' },
+      ...{
+        side: { kind: 'f64' },
+        label: 'f64 reference',
+        says: 'The same model in plain TypeScript, in double precision',
+      },
       without: model,
     },
     {
@@ -45,7 +49,7 @@ export function ChooseSides({ inspector }: { readonly inspector: Inspector }): J
   };
   return (
     <div class="choose-sides">
-      <div class="controls" role="group" aria-label="Compare with">
+      <fieldset class="controls" aria-label="Compare with">
         <span>Compare {ours === 'run' ? (isTrace ? 'this trace' : 'this run') : fileOf(ours)} with</span>
         {offers.map(({ side, label, says, without }) => (
           <button
@@ -59,7 +63,7 @@ export function ChooseSides({ inspector }: { readonly inspector: Inspector }): J
             {label}
           </button>
         ))}
-      </div>
+      </fieldset>
       <details class="files" open={reference.startsWith('file:') || ours !== 'run'}>
         <summary>… or with a trace or dump; or put one in place of this {isTrace ? 'trace' : 'run'}</summary>
         <div class="controls">
@@ -119,7 +123,7 @@ function ChooseFile({
     inspector.connection.drop(file, { isDump: true }).then(choose, (error: Error) => setFailure(error.message));
   };
   return (
-    <span
+    <fieldset
       class="choose-file"
       data-over={isOver}
       onDragOver={(event) => {
@@ -157,6 +161,6 @@ function ChooseFile({
         />
       </label>
       {failure !== null && <span class="failure">{failure}</span>}
-    </span>
+    </fieldset>
   );
 }

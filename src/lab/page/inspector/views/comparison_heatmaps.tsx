@@ -67,20 +67,26 @@ export function Heatmaps({ inspector, view, heatmap, tensor }: Shown): JSX.Eleme
         ))}
       </div>
       <p class="read-off" role="status">
-        {shown === null ? 'Point at a cell, or move over it with the arrow keys, to read it off.' : readOff(view, heatmap, shown)}
+        {shown === null
+          ? 'Point at a cell, or move over it with the arrow keys, to read it off.'
+          : readOff(view, heatmap, shown)}
       </p>
       <p class="quiet">
         Down: {rows.what}s ({rows.count}). Across: {columns.what} ({columns.count}).
         {block.rows * block.columns > 1 &&
           ` Each cell stands for ${block.rows} × ${block.columns} elements and shows the one that differs most.`}{' '}
-        Both sides: orange below 0, purple above, up to {f32Text(scale)}; on the right up to {f32Text(apart)}. Colour grows
-        with the square root. A ring marks the worst element.
+        Both sides: orange below 0, purple above, up to {f32Text(scale)}; on the right up to {f32Text(apart)}. Colour
+        grows with the square root. A ring marks the worst element.
       </p>
     </div>
   );
 }
 
-function readOff(view: ComparisonView, { rows, columns, atRow, atColumn, ours, reference, head }: Heatmap, i: number): string {
+function readOff(
+  view: ComparisonView,
+  { rows, columns, atRow, atColumn, ours, reference, head }: Heatmap,
+  i: number,
+): string {
   const [x, y] = [ours[i] as number, reference[i] as number];
   if (atRow[i] === NOTHING) return 'Nothing is here: this token does not see that key, or no side tells it.';
   const row = rows.first + (atRow[i] as number);
@@ -93,7 +99,8 @@ function worstBlock({ head, width, block }: Heatmap, { worst, shape, dims }: Ten
   if (!worst || (head !== null && worst.head !== head)) return null;
   const axes = dims.map((_, axis) => axis).filter((axis) => head === null || dims[axis] !== 'head');
   const [first, ...others] = axes.length > 1 ? axes : [null, ...axes];
-  const along = (axis: number | null | undefined) => (axis === null || axis === undefined ? 0 : (worst.index[axis] ?? 0));
+  const along = (axis: number | null | undefined) =>
+    axis === null || axis === undefined ? 0 : (worst.index[axis] ?? 0);
   const column = others.reduce<number>((sum, axis) => sum * (shape[axis as number] ?? 1) + along(axis), 0);
   return Math.floor(along(first) / block.rows) * width + Math.floor(column / block.columns);
 }
@@ -159,7 +166,7 @@ function Picture({
         onClick={(event) => lock(blockAt(event))}
         onKeyDown={onKeyDown}
       >
-        <canvas ref={canvas} width={width} height={height} aria-hidden="true" />
+        <canvas ref={canvas} width={width} height={height} />
         {[
           [worst, 'worst'],
           [at, 'pointer'],

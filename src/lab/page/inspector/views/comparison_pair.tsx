@@ -56,7 +56,9 @@ export function PairDetail({ inspector, sides, view }: Shown): JSX.Element | nul
         </p>
       )}
       {tensor.byHead && <Parts inspector={inspector} view={view} what="head" tensor={tensor} errors={tensor.byHead} />}
-      {tensor.byToken && <Parts inspector={inspector} view={view} what="token" tensor={tensor} errors={tensor.byToken} />}
+      {tensor.byToken && (
+        <Parts inspector={inspector} view={view} what="token" tensor={tensor} errors={tensor.byToken} />
+      )}
     </section>
   );
 }
@@ -85,9 +87,7 @@ function Pictures({ inspector, sides, view, tensor }: Shown & { readonly tensor:
           </select>
         </label>
       )}
-      <Answered answer={answer}>
-        {(heatmap) => <Heatmaps {...{ inspector, view, heatmap, tensor }} />}
-      </Answered>
+      <Answered answer={answer}>{(heatmap) => <Heatmaps {...{ inspector, view, heatmap, tensor }} />}</Answered>
     </>
   );
 }
@@ -161,7 +161,9 @@ function Parts({
         {errors.map((error, i) => {
           const at = first + i;
           const label =
-            what === 'head' ? `head ${at}` : placeText(view, { index: [], token: at, head: null }).replace('token ', '');
+            what === 'head'
+              ? `head ${at}`
+              : placeText(view, { index: [], token: at, head: null }).replace('token ', '');
           return (
             <button
               key={at}

@@ -2,7 +2,7 @@
 import type { DifferenceKind } from '../../../../compare/comparison.ts';
 import type { Experiment } from '../../../inspector/experiment.ts';
 import type { Side, Sides } from '../../../inspector/sides.ts';
-import { literal, modelCode, pathFrom, runCode, subjectOf } from '../cells.ts';
+import { literal, modelCode, pathFrom, subjectOf } from '../cells.ts';
 import type { Inspector } from '../state.ts';
 
 /** The names of the view's settings. */
@@ -70,39 +70,41 @@ export function comparisonCode(inspector: Inspector): string | null {
   if (!sides || !subject || !inspector.run.value) return null;
   const { experiment, ours, reference, allow, passes } = sides;
   const isTrace = subject.name === 'trace';
-  const lines = isTrace ? [subject.code] : [modelCode(experiment)];
-  if (!isTrace) {
-    if (passes) {
-      const [first = [], ...rest] = passes;
-      lines.push(`const run = await model.start([${first}]).toEnd();`);
-      for (const tokens of rest) lines.push(`await (await run.append([${tokens}])).toEnd();`);
-    } else lines.push(runCode(experiment, inspector.run.value));
-  }
+  const folder = inspector.notebookFolder();
+  const lines = passes && !isTrace ? [modelCode(experiment, folder), passesCode(passes)] : [subject.code];
   const options = allow ? `, ${literal({ allow })}` : '';
-  const mine = ours.kind === 'file' ? fileCode(ours.file, isTrace) : subject.name;
-  lines.push(`display(await compare(${mine}, ${referenceCode(reference, isTrace)}${options}));`);
+  const file = (path: string) => fileCode(pathFrom(folder, path), isTrace);
+  const mine = ours.kind === 'file' ? file(ours.file) : subject.name;
+  lines.push(
+    `display(await compare(${mine}, ${reference.kind === 'file' ? file(reference.file) : referenceCode(reference.kind, subject.name)}${options}));`,
+  );
   return lines.join('\n');
 }
 
-function referenceCode(side: Side, isTrace: boolean): string {
-  switch (side.kind) {
+/** Declares `run`, over these passes. */
+function passesCode([first = [], ...rest]: readonly (readonly number[])[]): string {
+  return [
+    `const run = await model.start([${first.join(', ')}]).toEnd();`,
+    ...rest.map((tokens) => `await (await run.append([${tokens.join(', ')}])).toEnd();`),
+  ].join('\n');
+}
+
+function referenceCode(kind: Exclude<Side['kind'], 'file'>, subject: 'run' | 'trace'): string {
+  switch (kind) {
     case 'run':
-      return isTrace ? 'trace' : 'run';
+      return subject;
     case 'healthy':
       return 'await model.untransformed.start(run.tokens).toEnd()';
     case 'f64':
       return "await (await model.untransformed.on('reference')).start(run.tokens).toEnd()";
     case 'llama.cpp':
       return 'await llamaCpp(model).trace(run.tokens)';
-    case 'file':
-      return fileCode(side.file, isTrace);
     default:
-      throw side satisfies never;
+      throw kind satisfies never;
   }
 }
 
-function fileCode(file: string, isTrace: boolean): string {
-  const path = literal(pathFrom('', file));
-  if (file.endsWith('.arrow')) return `await readArrow(${path})`;
-  return `await readDump(${path}${isTrace ? '' : ', { model }'})`;
+function fileCode(path: string, isTrace: boolean): string {
+  if (path.endsWith('.arrow')) return `await readArrow(${literal(path)})`;
+  return `await readDump(${literal(path)}${isTrace ? '' : ', { model }'})`;
 }

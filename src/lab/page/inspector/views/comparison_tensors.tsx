@@ -49,7 +49,12 @@ function groupsOf(tensors: readonly TensorComparison[]): Group[] {
   const groups: { title: string; tensors: TensorComparison[] }[] = [];
   const passes = new Set(tensors.map(({ pass }) => pass)).size;
   for (const tensor of tensors) {
-    const where = tensor.layer === null ? (groups.length === 0 ? 'Before the layers' : 'After the layers') : `Layer ${tensor.layer}`;
+    const where =
+      tensor.layer === null
+        ? groups.length === 0
+          ? 'Before the layers'
+          : 'After the layers'
+        : `Layer ${tensor.layer}`;
     const title = passes > 1 ? `Pass ${tensor.pass}: ${where.toLowerCase()}` : where;
     const last = groups.at(-1);
     const isSame = last?.tensors.at(-1)?.layer === tensor.layer && last?.tensors.at(-1)?.pass === tensor.pass;
@@ -102,7 +107,7 @@ export function TensorList({
         </label>
       </div>
       <Legend view={view} />
-      <div class="rows" ref={list} role="group" aria-label="Tensors">
+      <div class="rows" ref={list}>
         {shown.length === 0 && <p class="quiet">No tensor is called that; clear the filter to see all.</p>}
         {sort === 'error'
           ? [...shown].sort((a, b) => errorOf(b) - errorOf(a)).map(rowOf)

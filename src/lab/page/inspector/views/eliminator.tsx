@@ -40,7 +40,12 @@ export function Eliminator({
       {answer.value && (
         <>
           {answer.value.next && <Next inspector={inspector} sides={sides} next={answer.value.next} />}
-          <Judgements title="Left, the likeliest first" judgements={answer.value.remaining} isOpen inspector={inspector} />
+          <Judgements
+            title="Left, the likeliest first"
+            judgements={answer.value.remaining}
+            isOpen
+            inspector={inspector}
+          />
           <Judgements title="Ruled out" judgements={answer.value.ruledOut} inspector={inspector} />
         </>
       )}
@@ -55,7 +60,11 @@ function Next({
 }: {
   readonly inspector: Inspector;
   readonly sides: Sides;
-  readonly next: { readonly sentence: string; readonly probe: string; readonly passes: readonly (readonly number[])[] | null };
+  readonly next: {
+    readonly sentence: string;
+    readonly probe: string;
+    readonly passes: readonly (readonly number[])[] | null;
+  };
 }): JSX.Element {
   const [, setPasses] = useSetting(inspector, SETTINGS.passes, '');
   const isOfFiles = sides.ours.kind === 'file' || sides.reference.kind === 'file';
@@ -72,7 +81,8 @@ function Next({
       {passes && isOfFiles && (
         <p>
           A file cannot be run again: have the other engine run the tokens{' '}
-          <span class="mono">{passes.map((tokens) => `[${tokens.join(', ')}]`).join(' then ')}</span>, and open its new dump.
+          <span class="mono">{passes.map((tokens) => `[${tokens.join(', ')}]`).join(' then ')}</span>, and open its new
+          dump.
         </p>
       )}
     </div>

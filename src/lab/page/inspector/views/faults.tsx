@@ -6,7 +6,7 @@ import { Tensor } from '../../../../trace/tensor.ts';
 import type { Experiment, FaultSpec } from '../../../inspector/experiment.ts';
 import type { Spread } from '../../../inspector/requests/spread.ts';
 import { Answered, useAnswer, useSetting } from '../answer.tsx';
-import { literal, modelCode, runCode } from '../cells.ts';
+import { called, modelCode, runCode } from '../cells.ts';
 import { useLongAnswer, Waiting } from '../long_answer.tsx';
 import type { Inspector } from '../state.ts';
 import type { View } from '../view.ts';
@@ -23,10 +23,11 @@ export const faults: View = {
     const run = inspector.run.value;
     const fault = experiment && watchedFault(experiment);
     if (!experiment || !run || !fault) return null;
+    const beside = without(experiment, fault);
     return [
-      modelCode(without(experiment, fault)),
-      runCode(without(experiment, fault), run),
-      `const faulty = model.with(fault(${literal(fault.fault)}${Object.keys(fault.params).length > 0 ? `, ${literal(fault.params)}` : ''}));`,
+      modelCode(beside, inspector.notebookFolder()),
+      runCode(beside, run),
+      `const faulty = model.with(${called('fault', fault.fault, fault.params)});`,
       'const broken = await faulty.start(run.tokens).toEnd();',
       'display(await compare(broken, run));',
     ].join('\n');
@@ -147,7 +148,9 @@ function Switched({
   const beside = fault && without(experiment, fault);
   const spread = useLongAnswer(inspector, 'spread', beside && { experiment, beside });
   // What the run beside had in bits while the fault was on, and of which experiment that was.
-  const before = useRef<{ readonly of: string; readonly fault: string; readonly bits: Spread['besideBits'] } | null>(null);
+  const before = useRef<{ readonly of: string; readonly fault: string; readonly bits: Spread['besideBits'] } | null>(
+    null,
+  );
   if (fault && beside && spread.value) {
     before.current = { of: JSON.stringify(beside), fault: fault.fault, bits: spread.value.besideBits };
   }
@@ -207,8 +210,8 @@ function SameBits({
   const isSame = same === all.length && Object.keys(now).length === all.length;
   return (
     <p class="verdict" data-verdict={isSame ? 'agree' : 'bug'} role="status">
-      {isSame ? '✓' : '✗'} <span class="mono">{fault}</span> is off. Run anew, {same} of {all.length} tensors have every bit
-      that they had before ({last.replace(/^\d+ /, '')}: <span class="mono">{before[last]}</span>
+      {isSame ? '✓' : '✗'} <span class="mono">{fault}</span> is off. Run anew, {same} of {all.length} tensors have every
+      bit that they had before ({last.replace(/^\d+ /, '')}: <span class="mono">{before[last]}</span>
       {isSame ? '' : ` then, ${now[last]} now`}).
     </p>
   );

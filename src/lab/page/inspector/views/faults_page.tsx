@@ -1,6 +1,6 @@
 /** The page of one fault: what it is, who made it, what shows it, its parameters, and the switch. */
 import type { JSX } from 'preact';
-import { useState } from 'preact/hooks';
+import { useId, useState } from 'preact/hooks';
 import type { Effect, PageParam, Probe } from '../../../../engine/faults/index.ts';
 import type { Params } from '../../../../ops/op.ts';
 import type { FaultCard } from '../../../inspector/requests/faults.ts';
@@ -163,11 +163,14 @@ function Field({
   readonly value: string;
   set(value: string): void;
 }): JSX.Element {
+  const id = useId();
   return (
-    <label>
-      <span class="mono">{name}</span>
+    <span class="field">
+      <label for={id} class="mono">
+        {name}
+      </label>
       {choices ? (
-        <select value={value || `${usual ?? ''}`} onChange={({ currentTarget }) => set(currentTarget.value)}>
+        <select id={id} value={value || `${usual ?? ''}`} onChange={({ currentTarget }) => set(currentTarget.value)}>
           {choices.map((choice) => (
             <option key={choice} value={choice}>
               {choice}
@@ -176,6 +179,7 @@ function Field({
         </select>
       ) : (
         <input
+          id={id}
           type="number"
           class="short"
           step={most === undefined ? 'any' : 1}
@@ -185,7 +189,7 @@ function Field({
           onInput={({ currentTarget }) => set(currentTarget.value)}
         />
       )}
-    </label>
+    </span>
   );
 }
 

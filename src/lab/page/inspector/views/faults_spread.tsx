@@ -93,11 +93,7 @@ export function FaultSpread({
         <button type="button" aria-label="One step back" onClick={() => setShown(Math.max(0, shown - 1))}>
           ◀
         </button>
-        <button
-          type="button"
-          aria-label="One step on"
-          onClick={() => setShown(Math.min(steps.length - 1, shown + 1))}
-        >
+        <button type="button" aria-label="One step on" onClick={() => setShown(Math.min(steps.length - 1, shown + 1))}>
           ▶
         </button>
         <input
@@ -125,7 +121,8 @@ function Refused({ refused }: Pick<Spread, 'refused'>): JSX.Element {
       <ul>
         {refused.map(({ kind, ours, reference, says }) => (
           <li key={kind}>
-            <b>{kind}</b>: <span class="mono">{ours}</span> with it, <span class="mono">{reference}</span> without; {says}.
+            <b>{kind}</b>: <span class="mono">{ours}</span> with it, <span class="mono">{reference}</span> without;{' '}
+            {says}.
           </li>
         ))}
       </ul>
@@ -219,6 +216,18 @@ function Drawing({
     const cell = cells.find(({ name }) => name === dataset.name);
     return cell && dataset.bar !== undefined ? { cell, bar: Number(dataset.bar) } : null;
   };
+  /** Arrow keys go from tensor to tensor, in the order of computation. */
+  const onKeyDown = (event: KeyboardEvent) => {
+    const by = { ArrowRight: 1, ArrowDown: 1, ArrowLeft: -1, ArrowUp: -1 }[event.key];
+    if (by === undefined) return;
+    event.preventDefault();
+    event.stopPropagation();
+    const cell = cells[cells.findIndex(({ name }) => name === chosen) + by];
+    if (!cell) return;
+    lockOf(inspector, { step: cell.name, layer: cell.layer });
+    const worst = cell.bars.reduce<number>((most, error) => Math.max(most, error ?? 0), 0);
+    setSaid(`${cell.name}: ${worst === 0 ? 'no difference' : `${errorSaid(worst)} at most`}`);
+  };
   const choiceAt = (event: Event) => {
     const found = barOf(event);
     return found && { step: found.cell.name, layer: found.cell.layer, token: found.bar * block };
@@ -230,7 +239,9 @@ function Drawing({
           ref={svg}
           viewBox={`0 0 ${width} ${height}`}
           role="img"
-          aria-label={`Error of ${cells.length} tensors by layer, op and token, against the healthy run`}
+          // biome-ignore lint/a11y/noNoninteractiveTabindex: its cells are gone through with the arrow keys
+          tabIndex={0}
+          aria-label={`Error of ${cells.length} tensors by layer, op and token, against the healthy run; arrow keys go through them`}
           onMouseMove={(event) => {
             const found = barOf(event);
             const error = found?.cell.bars[found.bar];
@@ -242,6 +253,7 @@ function Drawing({
             inspector.hovered.value = null;
           }}
           onClick={(event) => lockOf(inspector, choiceAt(event))}
+          onKeyDown={onKeyDown}
         >
           {columns.map((stem, i) => (
             <text key={stem} class="stem" transform={`translate(${x(i) + CELL / 2 - 4} ${HEAD - 6}) rotate(-42)`}>
@@ -290,7 +302,8 @@ function Drawing({
         </svg>
       </div>
       <p class="read-off" role="status">
-        {said || 'Each cell is a tensor, its bars the tokens from left to right. Point at one to read it off; click to choose it.'}
+        {said ||
+          'Each cell is a tensor, its bars the tokens from left to right. Point at one to read it off; click to choose it.'}
       </p>
       <p class="scale quiet">
         <span class="swatch none" /> every bit equal
@@ -305,13 +318,7 @@ function Drawing({
   );
 }
 
-function saidOf(
-  name: string,
-  bar: number,
-  block: number,
-  pieces: readonly string[],
-  error: number | null,
-): string {
+function saidOf(name: string, bar: number, block: number, pieces: readonly string[], error: number | null): string {
   const from = bar * block;
   const to = Math.min(pieces.length, from + block) - 1;
   const tokens = from === to ? `token ${from} ${spelt(pieces[from] ?? '')}` : `tokens ${from}–${to}, the worst`;
