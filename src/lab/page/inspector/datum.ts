@@ -1,27 +1,44 @@
 /** What a mark of a chart is of: our charts name their fields alike. */
 import type { Choice } from './state.ts';
 
-/** Fields of our charts that are parts of a choice. */
-const PARTS = { token: 'token', position: 'token', query: 'token', key: 'key', layer: 'layer', head: 'head' } as const;
+type Read = (value: unknown) => number | null;
 
-/**
- * The part of a choice that a mark's datum names; null where it names none. A position or head may be a number or a label that
- * begins with it, as in `3 ␣Tom`; of a block, `12–15`, it is the first. `name` is a step where there is one of that name.
- */
+/** A whole number, or none. */
+const number: Read = (value) => (typeof value === 'number' && Number.isInteger(value) && value >= 0 ? value : null);
+
+/** A position, by its number or its label: `3 ␣Tom`. A token drawn twice is told apart by its id, `3 #345`, and is no position. */
+const position: Read = (value) => number(labelled(/^(\d+) (?!#\d+$)/, value));
+
+/** The same, or the first of a block: `12–15`. */
+const positions: Read = (value) => position(value) ?? number(labelled(/^(\d+)–\d+$/, value));
+
+function labelled(label: RegExp, value: unknown): unknown {
+  if (typeof value !== 'string') return value;
+  const [, digits] = label.exec(value) ?? [];
+  return digits === undefined ? null : Number(digits);
+}
+
+/** By the fields of our charts: which part of a choice they are, and how they are read. */
+const FIELDS: readonly (readonly [field: string, part: Exclude<keyof Choice, 'step'>, read: Read])[] = [
+  ['token', 'token', position],
+  ['position', 'token', position],
+  ['after', 'token', positions],
+  ['query', 'token', positions],
+  ['key', 'key', positions],
+  ['layer', 'layer', number],
+  ['head', 'head', number],
+];
+
+/** The part of a choice that a mark's datum names; null where it names none. `name` is a step where there is one of that name. */
 export function choiceOfDatum(datum: unknown, isStep: (name: string) => boolean): Partial<Choice> | null {
   if (typeof datum !== 'object' || datum === null) return null;
-  const found: { -readonly [part in keyof Choice]?: Choice[part] } = {};
   const fields = datum as Readonly<Record<string, unknown>>;
-  for (const [field, part] of Object.entries(PARTS)) {
-    const number = wholeNumber(fields[field]);
-    if (number !== null) found[part] = number;
+  const found: { -readonly [part in keyof Choice]?: Choice[part] } = {};
+  for (const [field, part, read] of FIELDS) {
+    const value = read(fields[field]);
+    if (value !== null) found[part] = value;
   }
   const { name } = fields;
   if (typeof name === 'string' && isStep(name)) found.step = name;
   return Object.keys(found).length > 0 ? found : null;
-}
-
-function wholeNumber(value: unknown): number | null {
-  const number = typeof value === 'string' ? Number(/^(?:head |layer )?(\d+)/.exec(value)?.[1] ?? Number.NaN) : value;
-  return typeof number === 'number' && Number.isInteger(number) && number >= 0 ? number : null;
 }

@@ -55,9 +55,12 @@ export function hashOf({ experiment, choice, view, settings, at }: Linked): stri
   return `#${said.join('&')}`;
 }
 
-/** `rope-base` or `rope-base{"base":1000}`. */
+/** Between a name and its parameters; a glob may have braces of its own. */
+const BEFORE_PARAMS = ':';
+
+/** `rope-base` or `rope-base:{"base":1000}`. */
 const spelt = (name: string, params: object): string =>
-  Object.keys(params).length === 0 ? name : `${name}${JSON.stringify(params)}`;
+  Object.keys(params).length === 0 ? name : `${name}${BEFORE_PARAMS}${JSON.stringify(params)}`;
 
 /** As an address wants it, with what may stand there left as it is, and spaces as `+`. */
 const escaped = (text: string): string =>
@@ -128,7 +131,7 @@ function faultOf(text: string): FaultSpec {
 function param(value: unknown): Params[string] {
   if (typeof value === 'number' || typeof value === 'string' || typeof value === 'boolean') return value;
   if (Array.isArray(value) && value.every((each) => typeof each === 'number')) return value;
-  throw refused(`a fault in it has the parameter ${shortened(JSON.stringify(value))}, which is none`);
+  throw refused(`a fault in it has the parameter ${shortened(value)}, which is none`);
 }
 
 function changeOf(text: string): ChangeSpec {
@@ -139,19 +142,16 @@ function changeOf(text: string): ChangeSpec {
     throw refused(`the change of ${shortened(name)} has ${shortened(strange)}, which is unknown`);
   const numbers = Object.entries({ by, token, head, seed }).filter(([, value]) => value !== undefined);
   const wrong = numbers.find(([, value]) => typeof value !== 'number');
-  if (wrong)
-    throw refused(
-      `the change of ${shortened(name)} has ${wrong[0]} ${shortened(JSON.stringify(wrong[1]))}; wanted a number`,
-    );
+  if (wrong) throw refused(`the change of ${shortened(name)} has ${wrong[0]} ${shortened(wrong[1])}; wanted a number`);
   return { tensor: name, how: oneOf(`${how}`, HOWS, 'how'), ...Object.fromEntries(numbers) };
 }
 
 function nameAndParams(text: string, word: string): { name: string; params: Readonly<Record<string, unknown>> } {
-  const brace = text.indexOf('{');
-  if (brace < 0) return { name: text, params: {} };
-  const name = text.slice(0, brace);
+  const at = text.indexOf(`${BEFORE_PARAMS}{`);
+  if (at < 0) return { name: text, params: {} };
+  const name = text.slice(0, at);
   try {
-    return { name, params: JSON.parse(text.slice(brace)) };
+    return { name, params: JSON.parse(text.slice(at + BEFORE_PARAMS.length)) };
   } catch {
     throw refused(`what stands behind ${word} ${shortened(name)} is cut off or changed`);
   }
@@ -173,8 +173,11 @@ function wholeNumber(text: string, word: string): number {
   throw refused(`${word} is ${shortened(text)}; wanted a whole number`);
 }
 
-/** A link's own words in a message: enough of them to be recognised. */
-const shortened = (text: string): string => JSON.stringify(text.length > 40 ? `${text.slice(0, 40)}…` : text);
+/** What a link holds, in a message: enough of it to be recognised. */
+function shortened(value: unknown): string {
+  const text = JSON.stringify(value);
+  return text.length > 42 ? `${text.slice(0, 42)}…` : text;
+}
 
 const refused = (why: string): UsageError =>
   new UsageError(`Cannot open this link: ${why}. Ask for it again, or open the model by hand`);
