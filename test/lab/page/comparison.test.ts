@@ -116,7 +116,7 @@ test('the list is filtered, sorted and folded', async (context) => {
 
 test('the eliminator names what is left, and runs the probe that it asks for', async (context) => {
   const { page } = lab(context);
-  await followLink(lab(context), 'comparison', BACKEND, 'tokens=366', 'bos=false', 'with.comparison.with=f64');
+  await followLink(lab(context), 'comparison', BACKEND, 'tokens=366', 'bos=false', 'with.comparison.with=healthy');
   await page.locator('.next-probe button').waitFor({ timeout: 60_000 });
   const left = page.locator('.judgements summary').first();
   const before = Number(/(\d+) fault/.exec(await left.innerText())?.[1]);

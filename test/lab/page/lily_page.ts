@@ -1,6 +1,6 @@
 /** The inspector in Chromium with the shipped model, llama.cpp where there is one, and the notebook's kernel for its cells. */
 import { fileURLToPath } from 'node:url';
-import { type CellOutput, startCells } from '../../../src/notebook/index.ts';
+import type { CellOutput } from '../../../src/notebook/index.ts';
 import { nodeHost } from '../inspector/lab_session.ts';
 import { type InspectorPage, type LabFiles, openInspectorPage } from './inspector_page.ts';
 
@@ -33,6 +33,8 @@ export async function runCopiedCell({ page, cells }: InspectorPage): Promise<{ c
   await page.getByRole('button', { name: 'Copy as cell' }).click();
   await page.waitForFunction('cells.length > 0');
   const code = (await cells()).at(-1) as string;
+  // The built one: its prelude is the package's own types.
+  const { startCells }: typeof import('../../../src/notebook/index.ts') = await import(`${ROOT}dist/notebook/index.js`);
   const kernel = await startCells({ cwd: ROOT });
   try {
     const outputs: CellOutput[] = [];
