@@ -4,6 +4,7 @@ import type { Comparison } from '../../compare/comparison.ts';
 import type { Model } from '../../engine/model.ts';
 import type { Watch } from '../../platform.ts';
 import { keyOf } from './experiment.ts';
+import { insist } from './insist.ts';
 import type { Session } from './session.ts';
 import { type OpenedSide, openSide, type Sides } from './sides.ts';
 
@@ -19,7 +20,8 @@ export async function comparisonOf(session: Session, sides: Sides, watch: Watch 
   const { experiment } = sides;
   const isTrace = (await session.kind(experiment.file)) === 'trace';
   const drawn = isTrace ? 0 : (await session.run(experiment)).sampled.length;
-  return session.comparisons.get(keyOf({ ...sides, drawn }), () => compared(session, sides, isTrace, watch));
+  const make = () => compared(session, sides, isTrace, watch);
+  return insist(session.comparisons, keyOf({ ...sides, drawn }), make, watch);
 }
 
 async function compared(session: Session, sides: Sides, isTrace: boolean, watch: Watch): Promise<HeldComparison> {

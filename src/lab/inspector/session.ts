@@ -14,6 +14,7 @@ import { type ArrowTrace, openArrowTrace } from '../../trace/arrow_reader.ts';
 import type { HeldComparison } from './comparisons.ts';
 import { type Experiment, type HuntSpec, keyOf, transformsOf } from './experiment.ts';
 import type { InspectorHost } from './host.ts';
+import { insist } from './insist.ts';
 import { Kept } from './kept.ts';
 import type { ReadLent } from './port.ts';
 
@@ -209,7 +210,8 @@ export class Session {
     watch: Watch = {},
   ): Promise<BugHunt> {
     const model = await this.model({ file, backend });
-    return this.#hunts.get(keyOf({ file, backend, hunt }), () => bugHunt({ model, ...hunt, ...watch }));
+    const begin = () => bugHunt({ model, ...hunt, ...watch });
+    return insist(this.#hunts, keyOf({ file, backend, hunt }), begin, watch);
   }
 
   /** The experiment's run, wherever its last move left it. */

@@ -2,6 +2,7 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, describe, expect, test } from 'vitest';
+import { InterruptedError } from '../../../src/errors.ts';
 import { comparisonOf } from '../../../src/lab/inspector/comparisons.ts';
 import type { Experiment } from '../../../src/lab/inspector/experiment.ts';
 import { against } from '../../../src/lab/inspector/requests/against.ts';
@@ -41,6 +42,16 @@ describe('a fault against the healthy model', () => {
 
   test('is made once, however often it is asked for', async () => {
     expect(await comparisonOf(session, sides)).toBe(await comparisonOf(session, { ...sides }));
+  });
+
+  test('is made to its end for who still waits, when who began it goes away', async () => {
+    const alone = openSession();
+    const controller = new AbortController();
+    const first = comparisonOf(alone, sides, { signal: controller.signal, onProgress: () => controller.abort() });
+    const second = comparisonOf(alone, sides);
+    await expect(first).rejects.toThrow(InterruptedError);
+    expect((await second).comparison.verdict).toBe('bug');
+    await alone.close();
   });
 
   test('is drawn element by element: the worst one is where the comparison says, with both values', async () => {

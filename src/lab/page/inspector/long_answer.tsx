@@ -14,7 +14,7 @@ export interface LongAnswer<T> extends Answer<T> {
   again(): void;
 }
 
-type Waiting<T> = Answer<T> & Pick<LongAnswer<T>, 'progress'>;
+type Known<T> = Answer<T> & Pick<LongAnswer<T>, 'progress'>;
 
 const NONE = { value: null, isAsking: false, failure: null, progress: null };
 
@@ -24,19 +24,20 @@ export function useLongAnswer<Name extends RequestName>(
   name: Name,
   params: ParamsOf<Name> | null,
 ): LongAnswer<ResultOf<Name>> {
-  const [answer, setAnswer] = useState<Waiting<ResultOf<Name>>>(NONE);
+  // To what it is an answer: what was asked for before is none of what is asked now.
+  const [answer, setAnswer] = useState<Known<ResultOf<Name>> & { readonly to: string | null }>({ ...NONE, to: null });
   const [controller, setController] = useState<AbortController | null>(null);
   const [asked, setAsked] = useState(0);
   const key = params && JSON.stringify(params);
   useEffect(() => {
     if (params === null) {
-      setAnswer(NONE);
+      setAnswer({ ...NONE, to: null });
       return;
     }
     const mine = new AbortController();
     let isGone = false;
-    const say = (next: Waiting<ResultOf<Name>>) => {
-      if (!isGone) setAnswer(next);
+    const say = (next: Known<ResultOf<Name>>) => {
+      if (!isGone) setAnswer({ ...next, to: key });
     };
     setController(mine);
     say({ ...NONE, isAsking: true });
@@ -50,7 +51,8 @@ export function useLongAnswer<Name extends RequestName>(
       mine.abort();
     };
   }, [connection, name, key, asked]);
-  return { ...answer, stop: () => controller?.abort(), again: () => setAsked((before) => before + 1) };
+  const known = answer.to === key ? answer : { ...NONE, isAsking: key !== null };
+  return { ...known, stop: () => controller?.abort(), again: () => setAsked((before) => before + 1) };
 }
 
 /** A bar while it is asked for, with a button that stops it; why it failed, with one that asks again. */
