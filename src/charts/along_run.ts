@@ -151,6 +151,7 @@ const LOOKS: Readonly<Record<Standing, { readonly colour: string; readonly shape
   inherited: { colour: CATEGORIES[4], shape: 'triangle-up' },
   beyond: { colour: CATEGORIES[6], shape: 'square' },
   precision: { colour: CATEGORIES[3], shape: 'diamond' },
+  noise: { colour: CATEGORIES[3], shape: 'triangle-left' },
   'other layout': { colour: CATEGORIES[2], shape: 'triangle-right' },
   made: { colour: CATEGORIES[1], shape: 'cross' },
   'no rule': { colour: CATEGORIES[6], shape: 'triangle-down' },

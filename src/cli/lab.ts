@@ -4,6 +4,7 @@ import { bold } from './terminal.ts';
 
 interface LabCommandOptions {
   readonly port?: number;
+  readonly at?: string;
   readonly open: boolean;
 }
 
@@ -11,14 +12,15 @@ export function labCommand(): Command {
   return new Command('lab')
     .description('notebooks and the inspector in the browser, for this machine alone; Ctrl-C ends it and its kernels')
     .argument('[folder]', 'the folder whose files it shows', '.')
-    .option('--port <n>', 'where it listens (default: the first free port from 8765)', portOf)
+    .option('--port <n>', 'where it listens (default: the first port that is free)', portOf)
+    .option('--at <path>', 'what the page shows first: a notebook or a folder in that folder')
     .option('--no-open', 'do not open the browser')
     .action(lab);
 }
 
-async function lab(folder: string, { port, open: opens }: LabCommandOptions): Promise<void> {
+async function lab(folder: string, { port, at: first, open: opens }: LabCommandOptions): Promise<void> {
   const { startLab } = await import('../lab/server/index.ts');
-  const { url } = await startLab({ root: folder, port });
+  const { url } = await startLab({ root: folder, port, first });
   process.stdout.write(`The lab is at ${bold(url)}\nCtrl-C ends it and its kernels.\n`);
   if (opens) await openBrowser(url);
   await new Promise(() => {}); // A signal ends it (signals.ts).

@@ -12,7 +12,7 @@ import { mustGoOn, type Watched } from '../engine/watched.ts';
 import { short } from '../trace/plain_text.ts';
 import type { TraceRow } from '../trace/trace.ts';
 import type { Cause, Divergence, Suspect } from './comparison.ts';
-import { Evidence, type Miss, reproduces } from './evidence.ts';
+import { type Evidence, type Miss, reproduces } from './evidence.ts';
 import type { Recorded } from './isolation.ts';
 import { sumSuspicion } from './sum_suspicion.ts';
 import { changing, computationOf, type Faulty, faultyModel, faultyModels, suspectsAt } from './suspects.ts';
@@ -44,6 +44,13 @@ interface Standing extends Faulty {
   readonly contradicted: number;
 }
 
+/** Whose ops are run, and what each side's record says of them. */
+export interface CauseSearch {
+  readonly model: Model;
+  readonly evidenceOf: (side: 'ours' | 'reference') => Promise<Evidence>;
+  readonly watched: Watched;
+}
+
 /**
  * The cause of a comparison's divergence, be it ours or the reference that made it. Null where no fault reproduces it: then it is
  * none of those we know, or the noise of the recording hides which. Throws InterruptedError where it is stopped.
@@ -51,18 +58,17 @@ interface Standing extends Faulty {
 export async function causeOf(
   divergence: Divergence,
   sides: { readonly ours: Recorded; readonly reference: Recorded },
-  model: Model,
-  watched: Watched,
+  { model, evidenceOf, watched }: CauseSearch,
 ): Promise<Cause | null> {
-  const recorded = divergence.isolation?.madeBy === 'reference' ? sides.reference : sides.ours;
   const healthy = model.untransformed;
-  const evidence = await Evidence.of(recorded, healthy);
+  const evidence = await evidenceOf(divergence.isolation?.madeBy === 'reference' ? 'reference' : 'ours');
   const from = evidence.rows.findIndex(({ name, pass }) => name === divergence.name && pass === divergence.pass);
   if (from < 0) return divergence.isolation ? null : sumSuspicion(divergence, sides, healthy, watched);
   const cause = await new Hunt(evidence, healthy, watched).causeFrom(from);
   const isFirst = cause?.at.name === divergence.name && cause.at.pass === divergence.pass;
   if (!cause || isFirst) return cause;
-  const noise = `; what parts before ${cause.at.name} is no more than the noise of the recording, ${short(evidence.noise)}`;
+  const { products, others } = evidence.noise;
+  const noise = `; what parts before ${cause.at.name} is no more than the noise of the recording, ${short(Math.max(products, others))}`;
   return { ...cause, sentence: `${cause.sentence}${noise}` };
 }
 

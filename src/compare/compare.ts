@@ -21,9 +21,11 @@ import {
   type TensorComparison,
 } from './comparison.ts';
 import { findDivergence } from './divergence.ts';
+import { Evidence } from './evidence.ts';
 import { distancesToF64, f64Trace, isQuickInF64 } from './f64.ts';
 import type { Recorded } from './isolation.ts';
 import { compareLogits } from './logits.ts';
+import { RecordNoise } from './noise.ts';
 import { comparePair, type PairRules } from './pair_comparison.ts';
 import { type PairedRows, pairRows } from './pairs.ts';
 import { defaultRules, precisionOf, type ToleranceRule } from './tolerances.ts';
@@ -91,11 +93,14 @@ export async function compare(
     watched.onProgress?.({ task: 'comparing', item: rows.name, done: done + 1, total: paired.length, unit: 'tensors' });
   }
 
-  const search = { sides, model: model ?? null, mode, precision, watched };
+  const records = model ? recordsOf(sides, model.untransformed) : null;
+  const noiseOf = records?.noiseOf ?? (async () => null);
+  const search = { sides, model: model ?? null, mode, precision, noiseOf, watched };
   const { tensors, divergence } = await findDivergence(measured, search);
   const logits = await logitsOf(a, b);
   const findings = {
     ...{ mode, tensors, divergence, allowed, logits, precision },
+    noises: await noisesIn(tensors, noiseOf),
     labels: { ours: sides.ours.label, reference: sides.reference.label },
   };
   const parts: ComparisonParts = {
@@ -108,13 +113,48 @@ export async function compare(
     unknowns: unknownsOf(a, b),
     tensors,
     firstDivergence: divergence,
-    cause: model && divergence && options.cause !== false ? await causeOf(divergence, sides, model, watched) : null,
+    cause:
+      model && records && divergence && options.cause !== false
+        ? await causeOf(divergence, sides, { model, evidenceOf: records.evidenceOf, watched })
+        : null,
     logits,
     claims: claimsOf(findings),
     blindSpots: blindSpots(a, b, model?.config),
     notCompared,
   };
   return new Comparison(parts, { ours, reference });
+}
+
+type SideName = 'ours' | 'reference';
+
+/** What a side's record says of a model's ops, and the noise of it. */
+function recordsOf(sides: Readonly<Record<SideName, Recorded>>, healthy: Model) {
+  const evidenceOf = perSide((side) => Evidence.of(sides[side], healthy));
+  return { evidenceOf, noiseOf: perSide(async (side) => RecordNoise.of(await evidenceOf(side), healthy)) };
+}
+
+/** Made when it is first asked for, and once. */
+function perSide<T>(make: (side: SideName) => Promise<T>): (side: SideName) => Promise<T> {
+  const made = new Map<SideName, Promise<T>>();
+  return (side) => {
+    const found = made.get(side) ?? make(side);
+    made.set(side, found);
+    return found;
+  };
+}
+
+/** The noises that explain what parts. */
+async function noisesIn(
+  tensors: readonly TensorComparison[],
+  noiseOf: (side: SideName) => Promise<RecordNoise | null>,
+): Promise<RecordNoise[]> {
+  const explained = tensors.flatMap(({ isolation }) => (isolation?.outcome === 'noise' ? [isolation.madeBy] : []));
+  const noises: RecordNoise[] = [];
+  for (const side of ['ours', 'reference'] as const) {
+    const noise = explained.includes(side) ? await noiseOf(side) : null;
+    if (noise) noises.push(noise);
+  }
+  return noises;
 }
 
 /** Our run in f64 over the tokens of both; null where there is none to be made. */

@@ -11,7 +11,8 @@ import type { Manifest, Trace, TraceRow } from '../trace/trace.ts';
 
 /**
  * agree: every tensor is within its tolerance, and so is every op.
- * noise: end to end something is beyond its tolerance, and each op on identical inputs is within: rounding that grew.
+ * noise: end to end something is beyond its tolerance, and each op on identical inputs is within: rounding that grew. Or a
+ *   record whose ops are all off alike, by one even noise, and none stands out.
  * precision: an op parts, and rounding that is known by name (f16 or Q8_0 activations, ggml's RoPE) reproduces it.
  * other layout: the same numbers lie in another order.
  * bug: an op parts and no rounding explains it.
@@ -107,13 +108,13 @@ export interface Isolation {
   readonly onReference: number | null;
   /** The same on the inputs of ours, against the output of ours. */
   readonly onOurs: number | null;
-  /** What the op may be off by. */
+  /** What the op may be off by; of the outcome `noise`, what the noise of the record makes of it. */
   readonly tolerance: Tolerance;
   /** The op in f64 on the same inputs against our op and against the recorded output: which of the two is further off. */
   readonly toF64: { readonly op: number; readonly recorded: number } | null;
   /** The rounding, or the layout, that reproduces the output, if one does. */
   readonly explained: Explanation | null;
-  readonly outcome: 'inherited' | 'precision' | 'other layout' | 'made';
+  readonly outcome: 'inherited' | 'precision' | 'noise' | 'other layout' | 'made';
   /** Whose record the op does not reproduce; null where it reproduces both. */
   readonly madeBy: 'ours' | 'reference' | null;
 }

@@ -12,9 +12,11 @@ import { plainSteps } from '../llama/plain_steps.ts';
 import type { TraceRow } from '../trace/trace.ts';
 import type { Divergence, Isolation, Place, TensorComparison, Worst } from './comparison.ts';
 import { type Isolated, type IsolateOptions, isolate, type Recorded, type Rounding } from './isolation.ts';
+import type { RecordNoise } from './noise.ts';
 import { layoutBetween } from './pair_comparison.ts';
 import type { PairedRows } from './pairs.ts';
 import { reproductionOf } from './reproduction.ts';
+import { isolationOfSums, type RoundedSums, roundedSums } from './rounded_sums.ts';
 import { coarseOpTolerance, defaultRules, toleranceFor } from './tolerances.ts';
 
 /** The roundings that engines do on purpose, each as a transform of ours. */
@@ -30,6 +32,8 @@ export interface Search {
   readonly model: Model | null;
   readonly mode: 'tolerance' | 'exact';
   readonly precision: string;
+  /** Of a side whose record is evenly noisy; null of one that is exact, or off unevenly. */
+  readonly noiseOf: (side: 'ours' | 'reference') => Promise<RecordNoise | null>;
   readonly watched: Watched;
 }
 
@@ -49,6 +53,12 @@ export async function findDivergence(
     const first = tensors.find(({ status }) => status !== 'equal');
     return { tensors, divergence: first ? unisolated(first, search) : null };
   }
+  const { sides, model, watched } = search;
+  let sums: Promise<RoundedSums | null> | null = null;
+  const sumsRounded = () => {
+    sums ??= model ? roundedSums(sides, model, ROUNDINGS, watched) : Promise.resolve(null);
+    return sums;
+  };
   let layout: Divergence | null = null;
   let isHandedOn = false;
   for (const [i, { tensor, rows }] of measured.entries()) {
@@ -66,8 +76,15 @@ export async function findDivergence(
     });
     const isolation = isolated?.isolation ?? tensor.isolation ?? (await layoutOf(tensor, rows, search));
     tensors[i] = { ...tensor, isolation };
-    if (!isolation) {
+    // That an op of ours gives what ours recorded says nothing of a reference that told a sum.
+    const isBare = tensor.measure === null && (isolation === null || isolation.outcome === 'inherited');
+    if (!isolation || isBare) {
       if (tensor.status === 'within' || tensor.status === 'equal') continue;
+      const rounded = isBare ? await sumsRounded() : null;
+      if (rounded) {
+        tensors[i] = { ...tensor, isolation: isolationOfSums(rounded) };
+        continue;
+      }
       return { tensors, divergence: earlierDead(tensor, search) ?? unisolated(tensor, search) };
     }
     switch (isolation.outcome) {
@@ -80,6 +97,7 @@ export async function findDivergence(
         isHandedOn ||= layout !== null;
         break;
       case 'precision':
+      case 'noise':
         break;
       default:
         isolation.outcome satisfies never;
@@ -98,9 +116,9 @@ function isSuspect(tensor: TensorComparison, { precision }: Search): boolean {
 }
 
 async function isolatePair(tensor: TensorComparison, rows: PairedRows, search: Search): Promise<Isolated | null> {
-  const { model, sides, precision } = search;
+  const { model, sides } = search;
   if (!model) return null;
-  const options = optionsFor(precision);
+  const options = optionsFor(search);
   const passes = passesToRun(rows);
   let handed: Isolated | null = null;
   for (const pass of passes) {
@@ -111,8 +129,16 @@ async function isolatePair(tensor: TensorComparison, rows: PairedRows, search: S
   return handed;
 }
 
-function optionsFor(precision: string): IsolateOptions {
-  return { roundings: ROUNDINGS, coarse: coarseOpTolerance(precision) };
+function optionsFor({ precision, sides, noiseOf }: Search): IsolateOptions {
+  return {
+    roundings: ROUNDINGS,
+    coarse: coarseOpTolerance(precision),
+    noiseAt: async (side, name, pass) => {
+      const row = sides[side].trace.entries.find((each) => each.name === name && each.pass === pass);
+      const noise = row && (await noiseOf(side));
+      return noise ? noise.toleranceAt(row) : null;
+    },
+  };
 }
 
 /** Both sides' pass at once where they were cut alike, else each pass of each side. */
@@ -131,8 +157,9 @@ function passesToRun({ ours, reference }: PairedRows): { ours: number | null; re
 async function unpairedInput(
   tensor: TensorComparison,
   { ours }: PairedRows,
-  { model, sides, precision }: Search,
+  search: Search,
 ): Promise<Divergence | null> {
+  const { model, sides } = search;
   const step = model?.untransformed.steps.find(({ name }) => name === tensor.name);
   const row = ours[0];
   if (!model || !step || !row) return null;
@@ -141,7 +168,7 @@ async function unpairedInput(
     const entry = sides.ours.trace.entries.find(({ name, pass }) => name === input && pass === row.pass);
     if (known.has(input) || !entry?.hasValues) continue;
     const passes = { ours: row.pass, reference: null };
-    const isolated = await isolate(model, input, passes, sides, optionsFor(precision));
+    const isolated = await isolate(model, input, passes, sides, optionsFor(search));
     if (isolated?.isolation.outcome !== 'made' || !isolated.worst) continue;
     const { isolation, worst } = isolated;
     // The op's own value stands in for the reference's, which has none.

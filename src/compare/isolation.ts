@@ -1,7 +1,8 @@
 /**
  * Was an error made by an op, or did it come in with the op's inputs? Our op, without any transform of the run's, is run
  * alone on the inputs that each side recorded and held against the output that the same side recorded. What it reproduces
- * came in; what it does not was made there, and then every rounding that is known by name is tried before it is called a bug.
+ * came in; what it does not was made there, and then every rounding that is known by name is tried, and the noise that all
+ * of the record has, before it is called a bug.
  */
 
 import type { Model } from '../engine/model.ts';
@@ -35,6 +36,8 @@ export interface IsolateOptions {
   readonly roundings: readonly Rounding[];
   /** What an op may be off by where a side is known to round in a way that is not reproduced; null where none is known to. */
   readonly coarse: Tolerance | null;
+  /** What a tensor of a side may be off by where that side's record is evenly noisy, and no more than that is there; else null. */
+  readonly noiseAt: (side: 'ours' | 'reference', name: string, pass: number) => Promise<Tolerance | null>;
 }
 
 /** An isolation, and the element at which the op and the record are furthest apart. */
@@ -68,7 +71,7 @@ export async function isolate(
   name: string,
   passes: { readonly ours: number | null; readonly reference: number | null },
   sides: { readonly ours: Recorded; readonly reference: Recorded },
-  { roundings, coarse }: IsolateOptions,
+  options: IsolateOptions,
 ): Promise<Isolated | null> {
   const plain = model.untransformed;
   const step = plain.steps.find((each) => each.name === name);
@@ -79,9 +82,13 @@ export async function isolate(
     const one = pass === null ? null : await reproduction(plain, step, pass, side, sides[side]);
     if (one) found.push(one);
   }
-  const parted = found.find(({ agrees }) => !agrees);
+  const parted = found.filter(({ agrees }) => !agrees);
+  const origins: Origin[] = [];
+  for (const each of parted) origins.push(await originOf(plain, step, each, options));
+  // That one side only rounds says nothing of the other: the worse of the two counts.
+  const origin = OUTCOMES.flatMap((outcome) => origins.filter((each) => each.outcome === outcome))[0];
   // That the reference is right says nothing of ours: only its own record does.
-  const shown = parted ?? found.find(({ side }) => side === 'ours');
+  const shown = origin?.of ?? found.find(({ side }) => side === 'ours');
   if (!shown) return null;
   const errorOn = (side: Reproduction['side']) => found.find((each) => each.side === side)?.error ?? null;
   const common = {
@@ -91,24 +98,40 @@ export async function isolate(
     onOurs: errorOn('ours'),
     tolerance: shown.tolerance,
   };
-  const inherited = { ...common, toF64: null, explained: null, outcome: 'inherited', madeBy: null } as const;
-  if (!parted) return { isolation: inherited, worst: null };
-  const { worst } = parted;
-  const rounding = await roundingOf(plain, step, parted, roundings);
-  if (rounding) {
-    const isolation = { ...inherited, explained: rounding, outcome: 'precision', madeBy: parted.side } as const;
-    return { isolation, worst };
+  if (!origin) {
+    const inherited = { ...common, toF64: null, explained: null, outcome: 'inherited', madeBy: null } as const;
+    return { isolation: inherited, worst: null };
   }
-  const layout = otherLayout(
-    { shape: parted.output.shape, data: parted.pair.reference },
-    parted.output,
-    common.tolerance.limit,
-  );
-  const toF64 = await distanceToF64(plain, step, parted);
-  const made = { ...common, toF64, explained: layout, madeBy: guiltyOf(parted, toF64) };
-  if (layout) return { isolation: { ...made, outcome: 'other layout' }, worst };
-  const isCoarse = coarse !== null && judged(parted.pair, coarse).agrees;
-  return { isolation: { ...made, outcome: isCoarse ? 'precision' : 'made' }, worst };
+  const { of, ...rest } = origin;
+  return { isolation: { ...common, ...rest }, worst: of.worst };
+}
+
+/** From worst to best. */
+const OUTCOMES = ['made', 'other layout', 'noise', 'precision'] as const;
+
+/** What sets a record apart from our op on the same inputs. */
+interface Origin extends Pick<Isolation, 'toF64' | 'explained' | 'madeBy'> {
+  readonly of: Reproduction;
+  readonly outcome: (typeof OUTCOMES)[number];
+  readonly tolerance?: Tolerance;
+}
+
+async function originOf(
+  model: Model,
+  step: Step,
+  of: Reproduction,
+  { roundings, coarse, noiseAt }: IsolateOptions,
+): Promise<Origin> {
+  const rounding = await roundingOf(model, step, of, roundings);
+  if (rounding) return { of, toF64: null, explained: rounding, outcome: 'precision', madeBy: of.side };
+  const recorded = { shape: of.output.shape, data: of.pair.reference };
+  const layout = otherLayout(recorded, of.output, of.tolerance.limit);
+  const toF64 = await distanceToF64(model, step, of);
+  const made = { of, toF64, explained: layout, madeBy: guiltyOf(of, toF64) };
+  if (layout) return { ...made, outcome: 'other layout' };
+  if (coarse !== null && judged(of.pair, coarse).agrees) return { ...made, outcome: 'precision' };
+  const noise = await noiseAt(of.side, step.name, of.pass);
+  return noise ? { ...made, outcome: 'noise', madeBy: of.side, tolerance: noise } : { ...made, outcome: 'made' };
 }
 
 /** Null where that side has not the values. */

@@ -89,21 +89,26 @@ const VALUE_WORDS = /^(scaled by 1\/√(\d+)|masked with .+)$/;
 /** Every layout in which an array of shape `theirs` may hold ours, the simplest first; no two place the numbers alike. */
 export function layoutsBetween(theirs: readonly number[], ours: Axes): Layout[] {
   const known = new Set<string>();
-  const found = [ours, lastTokenOf(ours)].flatMap((covers, last) => {
-    if (!covers) return [];
-    return [...combinations(startOf(covers), product(theirs))].flatMap(({ walk, names }) => {
-      const form = formOf(walk, theirs, covers.dims);
-      if (form === null) return [];
-      return [{ walk, covers, last: last === 1, names: [...(last === 1 ? [LAST_TOKEN] : []), ...names, ...form] }];
-    });
-  });
-  return found
-    .sort((a, b) => a.names.length - b.names.length)
+  return formsBetween(theirs, ours)
     .filter(({ walk, last }) => {
       const key = `${last} ${walk.base} ${JSON.stringify(stridesOf(walk))}`;
       return !known.has(key) && known.add(key);
     })
-    .map((parts) => layoutOf(parts));
+    .map(layoutOf);
+}
+
+/** The same with every name under which numbers lie alike, as layouts of one token do. */
+function formsBetween(theirs: readonly number[], ours: Axes): LayoutParts[] {
+  return [ours, lastTokenOf(ours)]
+    .flatMap((covers, last) => {
+      if (!covers) return [];
+      return [...combinations(startOf(covers), product(theirs))].flatMap(({ walk, names }) => {
+        const form = formOf(walk, theirs, covers.dims);
+        if (form === null) return [];
+        return [{ walk, covers, last: last === 1, names: [...(last === 1 ? [LAST_TOKEN] : []), ...names, ...form] }];
+      });
+    })
+    .sort((a, b) => a.names.length - b.names.length);
 }
 
 /**
@@ -113,10 +118,16 @@ export function layoutsBetween(theirs: readonly number[], ours: Axes): Layout[] 
 export function layoutNamed(name: string, theirs: readonly number[], ours: Axes): Layout {
   const sizes = name.split(', ').map((part) => VALUE_WORDS.exec(part)?.[2]);
   const headDim = sizes.find((size) => size !== undefined) ?? 1;
-  const layouts = layoutsBetween(theirs, ours);
-  const layout = layouts.find((known) => known.name === orderOf(name));
-  if (layout) return { ...layout, name, factor: Math.sqrt(Number(headDim)) };
-  const some = layouts.slice(0, LISTED).map((known) => known.name);
+  const order = orderOf(name);
+  // The one token of a pass is its last.
+  const ofOne = order.replace(new RegExp(`^${LAST_TOKEN}(, )?`), '') || AS_OURS;
+  const forms = formsBetween(theirs, ours);
+  const found =
+    forms.find((form) => nameOf(form) === order) ?? forms.find((form) => nameOf(form) === ofOne && isOfOne(ours));
+  if (found) return { ...layoutOf(found), name, factor: Math.sqrt(Number(headDim)) };
+  const some = layoutsBetween(theirs, ours)
+    .slice(0, LISTED)
+    .map((known) => known.name);
   const wanted = some.length > 0 ? `such as: ${some.join('; ')}` : 'another tensor of ours';
   throw new TraceError(
     `Cannot bring a tensor [${theirs}] into our shape [${ours.shape}]: found the layout ${JSON.stringify(name)}; wanted ${wanted}`,
@@ -346,13 +357,23 @@ function formOf({ axes }: Walk, theirs: readonly number[], dims: readonly string
   return loose ? ['axes of 1 elsewhere', ...loose[0]] : null;
 }
 
-function layoutOf(parts: {
+interface LayoutParts {
   readonly walk: Walk;
   readonly covers: Axes;
   readonly last: boolean;
   readonly names: readonly string[];
-}): Layout {
-  const { walk, covers, last, names } = parts;
+}
+
+function nameOf({ names }: LayoutParts): string {
+  return names.join(', ') || AS_OURS;
+}
+
+function isOfOne({ shape, dims }: Axes): boolean {
+  return shape[dims.indexOf('token')] === 1;
+}
+
+function layoutOf(parts: LayoutParts): Layout {
+  const { walk, covers, last } = parts;
   const strides = stridesOf(walk);
   const size = product(covers.shape);
   const total = numbersOf(walk);
@@ -377,7 +398,7 @@ function layoutOf(parts: {
     return at;
   };
   return {
-    name: names.join(', ') || AS_OURS,
+    name: nameOf(parts),
     movesNothing: walk.base === 0 && strides.length <= 1 && (strides[0]?.step ?? 1) === 1 && !isPadded,
     isPermutation: copies === 1 && !isPadded,
     isPadded,

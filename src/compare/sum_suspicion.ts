@@ -7,9 +7,9 @@ import type { Model } from '../engine/model.ts';
 import { mustGoOn, type Watched } from '../engine/watched.ts';
 import { passesOf } from '../trace/passes.ts';
 import { short } from '../trace/plain_text.ts';
-import type { Trace, TraceRow } from '../trace/trace.ts';
 import type { Cause, Divergence, Suspect } from './comparison.ts';
 import type { Recorded } from './isolation.ts';
+import { columnOf, distanceOf, sumsOf } from './sum_column.ts';
 import { type Faulty, faultyModels, suspectsAt } from './suspects.ts';
 
 /** How many times nearer than a healthy model a fault must come to the column, and than all faults that are no ties. */
@@ -17,12 +17,6 @@ const CLEARLY = 10;
 
 /** What f32 may leave of a sum, relative to RMS · √n: twice DESIGN's 1e-5 end to end. */
 const LEAST_NOISE = 2e-5;
-
-/** A row's sum, and what a sum of such numbers is the size of where their signs are drawn. */
-interface Sum {
-  readonly sum: number;
-  readonly size: number;
-}
 
 /**
  * The fault that gives the sums of ours best, where it does so ten times better than a healthy model. Null where none does, and
@@ -35,7 +29,7 @@ export async function sumSuspicion(
   watched: Watched,
 ): Promise<Cause | null> {
   const { trace, label } = ours;
-  const column = trace.entries.filter((row) => tellsSum(row) && healthy.steps.some(({ name }) => name === row.name));
+  const column = columnOf(trace, healthy);
   const tokens = trace.manifest.tokens ?? [];
   if (column.length === 0 || tokens.length === 0) return null;
   const scene = { config: healthy.config, layer: divergence.layer, heads: [], pos0: passesOf(trace).at(-1)?.pos0 ?? 0 };
@@ -65,46 +59,9 @@ export async function sumSuspicion(
   };
 }
 
-function tellsSum({ partly, statistics }: TraceRow): boolean {
-  return (partly === undefined || partly.known.includes('sum')) && Number.isFinite(statistics.sum);
-}
-
 /** Whether a fault changes a step up to the tensor where the two part: what comes after cannot be its first. */
 function reaches({ model }: Faulty, { steps }: Model, name: string): boolean {
   const made = new Map(model.steps.map((step) => [step.name, step]));
   const end = steps.findIndex((step) => step.name === name);
   return steps.slice(0, end + 1).some((step) => made.get(step.name) !== step);
-}
-
-/** Of a run of the same text in the same passes, by name and pass. */
-async function sumsOf(model: Model, tokens: readonly number[], trace: Trace): Promise<ReadonlyMap<string, Sum>> {
-  const ends = passesOf(trace).map(({ pos0, nTokens }) => pos0 + nTokens);
-  const cuts = ends.some((end) => end > 0) ? ends : [tokens.length];
-  const run = model.start(tokens.slice(0, cuts[0]), { budget: 0 });
-  try {
-    await run.toEnd();
-    for (const [i, end] of cuts.slice(1).entries()) {
-      await run.append(tokens.slice(cuts[i], end));
-      await run.toEnd();
-    }
-    return new Map(
-      run.trace.entries.map(({ name, pass, statistics: { sum, rms, n } }) => [
-        `${name} ${pass}`,
-        { sum, size: rms * Math.sqrt(n) },
-      ]),
-    );
-  } finally {
-    run.close();
-  }
-}
-
-/** Root mean square over the column of how far the sums are apart, each relative to its size and none counted above 1. */
-function distanceOf(column: readonly TraceRow[], sums: ReadonlyMap<string, Sum>): number {
-  const squared = column.map(({ name, pass, statistics }) => {
-    const found = sums.get(`${name} ${pass}`);
-    if (!found) return 1;
-    const error = Math.abs(found.sum - statistics.sum);
-    return error === 0 ? 0 : Math.min(1, error / found.size) ** 2;
-  });
-  return Math.sqrt(squared.reduce((sum, each) => sum + each, 0) / squared.length);
 }

@@ -48,10 +48,13 @@ function sumsAgree(ours: TraceRow, reference: TraceRow, limit: number): boolean 
   if (!Number.isFinite(a) || !Number.isFinite(b)) return Object.is(a, b);
   const resolution = (ours.partly?.sumResolution ?? 0) + (reference.partly?.sumResolution ?? 0);
   const known = [reference, ours].find((row) => knows(row, 'rms') && row.statistics.n > 0);
-  const noise = known
-    ? DEVIATIONS * limit * known.statistics.rms * Math.sqrt(known.statistics.n)
-    : BARE_SUM * Math.abs(b);
+  const noise = known ? sumAllows(known.statistics.rms * Math.sqrt(known.statistics.n), limit) : BARE_SUM * Math.abs(b);
   return Math.abs(a - b) <= resolution + noise;
+}
+
+/** What errors of a relative RMS `limit` may move a sum by; `size` is RMS · √n. */
+export function sumAllows(size: number, limit: number): number {
+  return DEVIATIONS * limit * size;
 }
 
 function knows({ partly }: TraceRow, field: keyof Statistics): boolean {

@@ -10,6 +10,7 @@ import type {
   TensorComparison,
   Verdict,
 } from './comparison.ts';
+import type { RecordNoise } from './noise.ts';
 
 /** What a verdict is made of. */
 export interface Findings {
@@ -21,6 +22,8 @@ export interface Findings {
   readonly labels: { readonly ours: string; readonly reference: string };
   /** `f32`, or how a side is known to round; see `precisionOf`. */
   readonly precision: string;
+  /** Of the sides of which noise explains what parts. */
+  readonly noises: readonly Pick<RecordNoise, 'label' | 'size' | 'of'>[];
 }
 
 /** The verdict and one sentence that says it. */
@@ -36,6 +39,7 @@ export function verdictOf(findings: Findings): { readonly verdict: Verdict; read
     const summary = `${name} holds the same values in another layout: ${isolation?.explained?.name}; the rest agrees`;
     return { verdict: 'other layout', summary };
   }
+  if (findings.noises.length > 0) return { verdict: 'noise', summary: noiseSummary(findings) };
   const rounded = tensors.filter(({ isolation }) => isolation?.outcome === 'precision');
   const beyond = tensors.filter(({ status }) => status === 'beyond');
   if (rounded.length > 0 || (findings.precision !== 'f32' && beyond.length > 0)) {
@@ -77,6 +81,12 @@ function ofDivergence(
   return { verdict: 'bug', summary: `the error is made in ${name} (${op})${where}: ${values}${explained}${whose}` };
 }
 
+function noiseSummary({ tensors, noises }: Findings): string {
+  const count = tensors.filter(({ isolation }) => isolation?.outcome === 'noise').length;
+  const sides = noises.map(({ label, size, of }) => `${label} is off by ${threeDigits(size)} in every ${of} alike`);
+  return `${sides.join(', ')}, and of ${count} that part no tensor, token or head stands out: even noise, not a bug`;
+}
+
 function precisionSummary(rounded: readonly TensorComparison[], { precision, labels }: Findings): string {
   const named = rounded.filter(({ isolation }) => isolation?.explained);
   const names = [...new Set(named.map(({ isolation }) => isolation?.explained?.name))];
@@ -106,6 +116,7 @@ export function claimsOf(findings: Findings): Claim[] {
     ...coverageClaim(tensors),
     ...f64Claim(tensors, labels),
     ...(divergence?.isolation ? isolationClaims(divergence.name, divergence.isolation, labels) : []),
+    ...noiseClaims(findings),
     ...precisionClaims(tensors),
     ...rmsClaim(tensors),
     ...statisticsClaim(tensors),
@@ -169,6 +180,15 @@ function isolationClaims(name: string, isolation: Isolation, labels: Findings['l
     });
   }
   return claims;
+}
+
+/** What even noise proves, and what it hides. */
+function noiseClaims({ noises }: Findings): Claim[] {
+  return noises.map(({ label, size }) => ({
+    number: `${threeDigits(size)} in the middle op of ${label}, on its own inputs`,
+    supports:
+      'a rounding of its own, in every op alike; a fault that changes an op by no more than that would not show',
+  }));
 }
 
 function precisionClaims(tensors: readonly TensorComparison[]): Claim[] {

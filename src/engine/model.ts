@@ -261,12 +261,13 @@ export class Model {
     const { config, tokenizer } = this;
     let { steps, weights, backend } = this.#parts;
     const weightType = (name: string) => weights.info(name)?.type;
+    const all = [...this.#parts.transforms];
     for (const transform of transforms) {
-      steps = transform.apply(steps, config, tokenizer, weightType);
+      steps = transform.apply(steps, config, tokenizer, weightType, all);
       weights = transform.weights?.(weights, config) ?? weights;
+      all.push(transform);
     }
     if (weights !== this.#parts.weights) backend = backend.over(weights);
-    const all = [...this.#parts.transforms, ...transforms];
     return new Model({ ...this.#parts, transforms: all, steps, weights, backend });
   }
 

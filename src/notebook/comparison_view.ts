@@ -53,6 +53,7 @@ const TINTS: Readonly<Record<Standing, string>> = {
   inherited: 'rgba(230, 159, 0, 0.16)',
   beyond: 'rgba(128, 128, 128, 0.28)',
   precision: 'rgba(204, 121, 167, 0.22)',
+  noise: 'rgba(86, 180, 233, 0.22)',
   'other layout': 'rgba(230, 159, 0, 0.30)',
   made: 'rgba(213, 94, 0, 0.30)',
   'no rule': 'rgba(128, 128, 128, 0.28)',

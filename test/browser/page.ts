@@ -20,7 +20,7 @@ export const FLAGS = [
   '--disable-sync',
 ];
 
-const WEBGPU = ['--enable-unsafe-webgpu', '--use-webgpu-adapter=swiftshader'];
+export const WEBGPU = ['--enable-unsafe-webgpu', '--use-webgpu-adapter=swiftshader'];
 
 const TYPES: Readonly<Record<string, string>> = {
   '': 'text/html',

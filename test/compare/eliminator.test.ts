@@ -1,8 +1,7 @@
 import { describe, expect, test } from 'vitest';
 import { compare } from '../../src/compare/compare.ts';
 import { eliminate, type Seen } from '../../src/compare/eliminator.ts';
-import { type Fault, fault, faults, type Probe } from '../../src/engine/faults/index.ts';
-import { siteOf } from '../../src/engine/faults/put.ts';
+import { fault, faults, type Probe } from '../../src/engine/faults/index.ts';
 import type { Model } from '../../src/engine/model.ts';
 import type { Params } from '../../src/ops/op.ts';
 import { passesOf } from '../../src/trace/passes.ts';
@@ -21,40 +20,7 @@ const RANDOM: Readonly<Record<string, Parameters<typeof openRandom>[1]>> = {
 };
 
 const inSteps = faults.filter(({ changes }) => changes);
-/** What they change in a random model is within the tolerance, or is explained as a rounding. */
-const BELOW: ReadonlySet<string> = new Set(['norm-eps', 'f16-accumulation', 'softmax-without-max']);
-
 const names = (judged: readonly { readonly fault: string }[]) => judged.map(({ fault }) => fault);
-
-async function comparisonOf(model: Model, { name }: Fault, probe: Probe) {
-  const run = (each: Model) => passesRun(each, TOKENS, ENDS[probe]);
-  return compare(await run(model.with(fault(name))), await run(model), { model, cause: false });
-}
-
-describe.each(probes)('%s', (probe) => {
-  test.each(inSteps.filter(({ name }) => !BELOW.has(name)))(
-    '$name: compare names its first tensor, or the logits agree and the eliminator says why it could not show',
-    async (found) => {
-      const model = await openRandom('reference', RANDOM[found.name]);
-      const comparison = await comparisonOf(model, found, probe);
-      const { remaining, ruledOut } = eliminate(comparison);
-      // A decode probe's run has its prefill too.
-      const inPrefill = probe === 'decode' && found.shows.prefill !== 'no effect';
-      const shown = inPrefill ? 'prefill' : probe;
-      const says = remaining.find((each) => each.fault === found.name);
-      expect(says, ruledOut.find((each) => each.fault === found.name)?.reason).toBeDefined();
-      if (found.shows[shown] === 'no effect') {
-        expect(comparison.verdict).toBe('agree');
-        expect(comparison.logits?.every(({ kl }) => kl === 0)).toBe(true);
-        expect(says?.reason).toMatch(/^This run could not have shown it: /);
-        return;
-      }
-      const site = siteOf(found.name, fault(found.name).params, model.config, () => undefined);
-      expect(comparison.firstDivergence?.name, comparison.summary).toBe(found.firstTensor(site, shown));
-      expect(says?.reason).toMatch(/^It begins at .*, which is the first to part$/);
-    },
-  );
-});
 
 describe('the suspects of investigation 001: one token, no BOS, a wrong answer', () => {
   const seen: Seen = {

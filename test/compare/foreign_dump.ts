@@ -55,6 +55,16 @@ export async function foreignDump(
   });
 }
 
+/** The table of sums of a dump, and nothing else of it. */
+export function sumsOf({ entries, manifest }: Trace): Trace {
+  const rows = entries.map((row) => ({
+    ...row,
+    hasValues: false,
+    partly: { known: ['sum'] as const, sumResolution: 0, sample: null },
+  }));
+  return new RowTrace({ manifest, entries: rows, values: () => Promise.reject(new Error('none')), source: 'sums' });
+}
+
 function noisy(data: Float32Array, noise: number, random: () => number): Float32Array {
   if (noise === 0) return data;
   const rms = Math.sqrt(data.reduce((sum, x) => sum + x * x, 0) / data.length);

@@ -76,9 +76,12 @@ function ourRow(
     return { row: { ...named, dims: our ? like.dims : row.dims }, values: async () => (await load()).data };
   const layout = layoutNamed(layoutName, row.shape, our);
   const { shape, dims } = layout.covers;
+  // Of the last token alone the position is its own; a dump read under its own names knows none.
+  const token = dims.indexOf('token');
+  const pos0 = our.pos0 + (our.shape[token] ?? 0) - (shape[token] ?? 0);
   const partly = row.partly ? { partly: partlyUnder(layout, row.partly) } : {};
   return {
-    row: { ...named, shape, dims, statistics: statisticsUnder(layout, row.statistics), sha256: null, ...partly },
+    row: { ...named, pos0, shape, dims, statistics: statisticsUnder(layout, row.statistics), sha256: null, ...partly },
     values: async () => layout.toOurs((await load()).data),
   };
 }

@@ -123,6 +123,7 @@ function causeLine({ certainty, sentence }: Cause): string {
 const OUTCOMES: Readonly<Record<Isolation['outcome'], string>> = {
   made: 'Made there',
   precision: 'Rounding, made there',
+  noise: 'Noise, made there',
   'other layout': 'Another order, made there',
   inherited: 'Inherited',
 };

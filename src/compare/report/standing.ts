@@ -5,10 +5,19 @@
 import type { TensorComparison, Verdict } from '../comparison.ts';
 
 /**
- * `made`, `precision` and `other layout` are what the op alone on identical inputs gave; `inherited` is an error that came
+ * `made`, `precision`, `noise` and `other layout` are what the op alone on identical inputs gave; `inherited` is an error that came
  * in; `beyond` one of an op that was not run alone.
  */
-export type Standing = 'equal' | 'within' | 'inherited' | 'beyond' | 'precision' | 'other layout' | 'made' | 'no rule';
+export type Standing =
+  | 'equal'
+  | 'within'
+  | 'inherited'
+  | 'beyond'
+  | 'precision'
+  | 'noise'
+  | 'other layout'
+  | 'made'
+  | 'no rule';
 
 /** From best to worst, in the words of tables and legends. */
 export const STANDINGS: Readonly<Record<Standing, string>> = {
@@ -17,6 +26,7 @@ export const STANDINGS: Readonly<Record<Standing, string>> = {
   inherited: 'inherited error',
   beyond: 'beyond tolerance',
   precision: 'known rounding',
+  noise: 'even noise',
   'other layout': 'other layout',
   made: 'error made here',
   'no rule': 'no rule',

@@ -20,6 +20,7 @@ export const bosMissing: Fault = {
     },
   ],
   params: {},
+  excludes: ['bos-doubled'],
   shows: { oneToken: 'seen', prefill: 'seen', decode: 'seen' },
   firstTensor: () => 'embd',
   tokenize:

@@ -12,7 +12,13 @@ export const embeddingOffByOne: Fault = {
     what: '各トークンが自分の次の行の埋め込みを受け取る(最後のトークンは先頭の行)。',
     of: '6ccb3829',
   },
-  whoMadeIt: [],
+  whoMadeIt: [
+    {
+      project: 'MHGRN',
+      link: 'https://github.com/INK-USC/MHGRN/issues/5',
+      note: 'Ids were raised by one to make room for padding, and the table was not: each concept got the row of the next.',
+    },
+  ],
   params: {},
   shows: { oneToken: 'seen', prefill: 'seen', decode: 'seen' },
   firstTensor: () => 'embd',

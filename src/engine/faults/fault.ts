@@ -49,6 +49,8 @@ export interface Fault {
   readonly params: Readonly<Record<string, ParamRule>>;
   /** What each probe shows with default parameters. */
   readonly shows: Readonly<Record<Probe, Effect>>;
+  /** Names of faults that cannot be in one model with it, wherever they are. */
+  readonly excludes?: readonly string[];
   /** The first tensor in which a probe that shows anything shows it. */
   firstTensor(hit: Hit, probe: Probe): string;
   /** What becomes of the steps, by name. Throws UsageError where the model is not one that can have this fault. */
@@ -87,6 +89,8 @@ export interface Change {
   /** Steps to put in before and after it. */
   readonly before?: readonly Step[];
   readonly after?: readonly Step[];
+  /** Parameters and inputs of the step that change nothing any more: another fault's change of them would not be one. */
+  readonly mutes?: readonly string[];
   /** Whether a fault in one head is this change in that head alone. Where one is asked for, other changes are left out. */
   readonly byHead?: boolean;
 }

@@ -35,6 +35,10 @@ export const gqaTiled: Fault = {
         `it has ${found}, so both orders are one; wanted KV heads that groups of heads share, two or more`,
       );
     }
+    const { head } = site.params;
+    if (typeof head === 'number' && head % nHeadKv === Math.floor(head / (nHead / nHeadKv))) {
+      throw cannotPut(site, `query head ${head} reads KV head ${head % nHeadKv} in both orders; wanted another head`);
+    }
     return inLayers(site, ['kq', 'kqv_out'], () => ({ params: { grouping: 'tiled' }, byHead: true }));
   },
 };

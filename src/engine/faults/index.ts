@@ -10,6 +10,7 @@ import { attentionScaleMissing } from './attention_scale_missing.ts';
 import { attentionScaleWrong } from './attention_scale_wrong.ts';
 import { bosDoubled } from './bos_doubled.ts';
 import { bosMissing } from './bos_missing.ts';
+import { mustGoTogether } from './contradiction.ts';
 import { decodePosition } from './decode_position.ts';
 import { embeddingOffByOne } from './embedding_off_by_one.ts';
 import { f16Accumulation } from './f16_accumulation.ts';
@@ -38,7 +39,7 @@ import { normWeightPlusOne } from './norm_weight_plus_one.ts';
 import { outputNormMissing } from './output_norm_missing.ts';
 import { checkedParams } from './params.ts';
 import { positionRestarts } from './position_restarts.ts';
-import { faultyWeights, siteOf, withChanges } from './put.ts';
+import { changesAt, faultyWeights, siteOf, withChanges } from './put.ts';
 import { residualDoubled } from './residual_doubled.ts';
 import { residualMissing } from './residual_missing.ts';
 import { residualNormed } from './residual_normed.ts';
@@ -140,8 +141,18 @@ export function fault(name: string, params: Params = {}): Transform {
   return {
     name,
     params: checked,
-    apply: (steps, config, _tokenizer, weightType) =>
-      withChanges(found, siteOf(name, checked, config, weightType), steps),
+    apply(steps, config, _tokenizer, weightType, before = []) {
+      const putOf = (put: Fault, given: Params) => {
+        const site = siteOf(put.name, given, config, weightType);
+        return { fault: put, site, changes: Object.fromEntries(changesAt(put, site)) };
+      };
+      const added = putOf(found, checked);
+      for (const { name: other, params: given } of before) {
+        const there = faults.find((known) => known.name === other);
+        if (there) mustGoTogether(putOf(there, given), added);
+      }
+      return withChanges(found, added.site, steps);
+    },
     weights(source, config) {
       const made = faultyWeights(
         found,

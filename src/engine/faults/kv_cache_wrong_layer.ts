@@ -11,7 +11,13 @@ export const kvCacheWrongLayer: Fault = {
     what: 'ある層のクエリが、一つ前の層のキーとバリューを読む。キャッシュの中身は正しく、層の番号だけが違う。',
     of: 'ec68e12e',
   },
-  whoMadeIt: [],
+  whoMadeIt: [
+    {
+      project: 'DingoCache',
+      link: 'https://github.com/dingodb/DingoCache/pull/116',
+      note: 'The key of an entry left out the layer, so that all layers of a chunk read what the last of them had written.',
+    },
+  ],
   params: { layer: { ...layer, what: 'the layer to hit, from 1 on; all of them but the first unless given' } },
   shows: { oneToken: 'seen', prefill: 'seen', decode: 'seen' },
   firstTensor: ({ layers }) => `kq-${Math.max(1, layers[0]!)}`,

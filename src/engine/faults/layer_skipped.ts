@@ -13,7 +13,13 @@ export const layerSkipped: Fault = {
     what: 'ある層が入力をそのまま出力する。ループの終わりが一つ早い、または始まりが一つ遅い場合に起きる。',
     of: '4d070322',
   },
-  whoMadeIt: [],
+  whoMadeIt: [
+    {
+      project: 'continual-inference',
+      link: 'https://github.com/LukasHedegaard/continual-inference/pull/70',
+      note: 'An encoder of three layers or more ran one layer too few.',
+    },
+  ],
   params: { layer: { ...layer, what: 'the layer to leave out, counted from 0; the last unless given' } },
   shows: { oneToken: 'seen', prefill: 'seen', decode: 'seen' },
   firstTensor: (hit) => `l_out-${skipped(hit)}`,

@@ -12,7 +12,22 @@ export const layersSwapped: Fault = {
     what: '二つの層が互いの重みを使う。形状は全て一致するため、エラーは出ない。',
     of: 'bccef34d',
   },
-  whoMadeIt: [{ project: 'investigation notes', note: 'From the table of faults: layers 1 and 2.' }],
+  whoMadeIt: [
+    {
+      project: 'investigation notes',
+      note: 'From the table of faults: layers 1 and 2. No report of just this was found; the others are the nearest.',
+    },
+    {
+      project: 'Transformers',
+      link: 'https://github.com/huggingface/transformers/pull/24381',
+      note: 'A conversion gave each stage of a pipeline the layers of the first.',
+    },
+    {
+      project: 'tt-metal',
+      link: 'https://github.com/tenstorrent/tt-metal/issues/54884',
+      note: 'A stage that holds layers 36 to 71 loaded one kind of tensor of layers 0 to 35; all shapes fit.',
+    },
+  ],
   params: { a: index('one of the layers', 1), b: index('the other', 2) },
   shows: { oneToken: 'seen', prefill: 'seen', decode: 'seen' },
   firstTensor: ({ params }) => `attn_norm-${Math.min(Number(params.a), Number(params.b))}`,

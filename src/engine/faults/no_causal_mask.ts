@@ -31,5 +31,6 @@ export const noCausalMask: Fault = {
   params: { layer, head },
   shows: { oneToken: 'no effect', prefill: 'seen', decode: 'seen' },
   firstTensor: firstOrKeysAfter('kq_soft_max'),
-  changes: (site) => inLayers(site, ['kq_soft_max'], () => ({ params: { mask: 'none' }, byHead: true })),
+  changes: (site) =>
+    inLayers(site, ['kq_soft_max'], () => ({ params: { mask: 'none' }, mutes: ['ahead', 'pastMax'], byHead: true })),
 };

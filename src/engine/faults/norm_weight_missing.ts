@@ -11,7 +11,9 @@ export const normWeightMissing: Fault = {
     what: '活性をRMSで割るだけで、正規化の重みを掛けない。',
     of: '5b0d1d56',
   },
-  whoMadeIt: [{ project: 'investigation notes', note: 'From the table of faults.' }],
+  whoMadeIt: [
+    { project: 'investigation notes', note: 'From the table of faults; no report of it in a project was found.' },
+  ],
   params: { layer },
   shows: { oneToken: 'seen', prefill: 'seen', decode: 'seen' },
   firstTensor: firstOf('attn_norm'),

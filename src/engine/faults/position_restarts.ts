@@ -11,7 +11,18 @@ export const positionRestarts: Fault = {
     what: 'RoPEがそのパスの中のトークンだけを数えるため、デコードされるトークンは全て位置0とみなされる。',
     of: '533a69ba',
   },
-  whoMadeIt: [],
+  whoMadeIt: [
+    {
+      project: 'mlx-vlm',
+      link: 'https://github.com/Blaizzy/mlx-vlm/issues/1983',
+      note: 'Qwen3-Omni counted positions from the tokens of the pass, so that each decoded one stood at 0.',
+    },
+    {
+      project: 'MoEUT',
+      link: 'https://github.com/RobertCsordas/moeut/pull/6',
+      note: 'A pull request that says so: the offset of the queries was taken before the cached keys were joined to them.',
+    },
+  ],
   params: { layer, head },
   shows: { oneToken: 'no effect', prefill: 'no effect', decode: 'seen' },
   firstTensor: firstOf('Qcur_rope'),

@@ -4,6 +4,7 @@ import type { LlamaConfig } from '../../llama/config.ts';
 import { forward } from '../../llama/forward.ts';
 import type { Params } from '../../ops/op.ts';
 import type { Step } from '../../ops/step.ts';
+import { inputsOfKind, opOf } from '../shapes.ts';
 import { derivedName, type WeightType } from '../transforms/transform.ts';
 import { type Change, type Changes, cannotPut, type Fault, type Site } from './fault.ts';
 import type { FaultyWeight } from './faulty_weights.ts';
@@ -24,7 +25,7 @@ export function siteOf(fault: string, params: Params, config: LlamaConfig, weigh
 }
 
 /** What a fault changes at a site; of a fault in one head only what has heads. */
-function changesAt(fault: Fault, site: Site): [name: string, change: Change][] {
+export function changesAt(fault: Fault, site: Site): [name: string, change: Change][] {
   const all = Object.entries(fault.changes?.(site) ?? {});
   return site.params.head === undefined ? all : all.filter(([, { byHead }]) => byHead);
 }
@@ -86,9 +87,10 @@ function mustBeHealthy(
   const changed = (what: string) =>
     cannotPut(
       site,
-      `another fault or transform has changed ${what} of ${step.name} already; put the two into different layers, or one of them alone`,
+      `another transform has changed ${what} of ${step.name} already; put the fault in before other transforms`,
     );
-  if ((op !== undefined || cached) && step.op !== wanted.op) throw changed('the op');
+  if (op !== undefined && step.op !== wanted.op) throw changed('the op');
+  if (cached && inputsOfKind(opOf(step), step, 'cache').length === 0) throw changed('the op');
   if (unwritten && step.unwritten) throw changed('how much is written');
   if (cached && step.cached) throw changed('the cache');
   for (const role of [...Object.keys(inputs ?? {}), ...(weight ? ['weight'] : [])]) {

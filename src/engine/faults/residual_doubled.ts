@@ -12,7 +12,13 @@ export const residualDoubled: Fault = {
     what: 'アテンション(またはFFN)の出力に、入力を二回足してしまう。',
     of: '7d283c14',
   },
-  whoMadeIt: [],
+  whoMadeIt: [
+    {
+      project: 'MAP',
+      link: 'https://github.com/yunzeliu/MAP/issues/3',
+      note: 'A report: its blocks add their input, and the loop around them adds it again.',
+    },
+  ],
   params: { layer, of: choice('where it is added twice', ['attention', 'ffn']) },
   shows: { oneToken: 'seen', prefill: 'seen', decode: 'seen' },
   firstTensor: (hit) => `${residualSum(hit).sum}-${hit.layers[0]}`,

@@ -11,7 +11,18 @@ export const residualMissing: Fault = {
     what: 'アテンション(またはFFN)の出力だけを次へ渡し、入力を足し戻さない。',
     of: 'cbba1537',
   },
-  whoMadeIt: [],
+  whoMadeIt: [
+    {
+      project: 'BitNet',
+      link: 'https://github.com/kyegomez/BitNet/issues/32',
+      note: 'x = x + x after attention: its input was overwritten, and its output added to itself.',
+    },
+    {
+      project: 'TorchMultimodal',
+      link: 'https://github.com/facebookresearch/multimodal/pull/305',
+      note: 'MUGEN overwrote the input in the same way, after attention and after the feed-forward.',
+    },
+  ],
   params: { layer, of: choice('what loses it', ['attention', 'ffn']) },
   shows: { oneToken: 'seen', prefill: 'seen', decode: 'seen' },
   firstTensor: (hit) => `${residualSum(hit).sum}-${hit.layers[0]}`,

@@ -2,6 +2,9 @@
 import { cannotPut, type Fault, inRope } from './fault.ts';
 import { choice, head, layer } from './params.ts';
 
+/** What says by which angle which dimensions are turned. */
+const ANGLES = ['pairing', 'freqBase', 'dimRot', 'factors', 'pastMax', 'decodeOffset'];
+
 export const ropeMissing: Fault = {
   name: 'rope-missing',
   title: 'RoPE is left out',
@@ -26,7 +29,7 @@ export const ropeMissing: Fault = {
     if (of === 'k' && head !== undefined) {
       throw cannotPut(site, 'head is a query head and of is k; wanted one of the two alone');
     }
-    const all = Object.entries(inRope(site, { params: { freqScale: 0 } }));
+    const all = Object.entries(inRope(site, { params: { freqScale: 0 }, mutes: ANGLES }));
     return Object.fromEntries(all.filter(([name]) => of === 'both' || name.startsWith(of === 'q' ? 'Q' : 'K')));
   },
 };

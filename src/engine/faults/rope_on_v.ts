@@ -11,7 +11,18 @@ export const ropeOnV: Fault = {
     what: 'バリューもトークンの位置に応じて回転させてからキャッシュに書き込む。そのため、集められる内容がトークンの位置に左右される。',
     of: '24efc39f',
   },
-  whoMadeIt: [],
+  whoMadeIt: [
+    {
+      project: 'x-transformers',
+      link: 'https://github.com/lucidrains/x-transformers/issues/182',
+      note: 'Values were turned too, first on purpose and then by oversight, until 1.20.',
+    },
+    {
+      project: 'tt-mlir',
+      link: 'https://github.com/tenstorrent/tt-mlir/issues/8958',
+      note: 'A fusion mistook keys for values: RoPE turned the values, and the text fell apart.',
+    },
+  ],
   params: { layer },
   shows: { oneToken: 'no effect', prefill: 'seen', decode: 'seen' },
   firstTensor: firstOf('kqv_out'),

@@ -11,7 +11,9 @@ export const sigmoidForSilu: Fault = {
     what: '活性化関数がσ(x)を返し、xを掛け忘れる。ゲート値の大きさと符号が失われ、通過量は0から1の間に押し込められる。',
     of: '285018d7',
   },
-  whoMadeIt: [{ project: 'investigation notes', note: 'From the table of faults.' }],
+  whoMadeIt: [
+    { project: 'investigation notes', note: 'From the table of faults; no report of it in a project was found.' },
+  ],
   params: { layer },
   shows: { oneToken: 'seen', prefill: 'seen', decode: 'seen' },
   firstTensor: firstOf('ffn_silu'),

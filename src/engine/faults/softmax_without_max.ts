@@ -38,6 +38,8 @@ export const softmaxWithoutMax: Fault = {
     inLayers(site, ['kq_soft_max'], () => ({
       op: 'soft_max_unshifted',
       params: { overflow: Math.log(site.params.precision === 'f16' ? LARGEST_F16 : LARGEST_F32) },
+      // The op knows the plain causal mask alone.
+      mutes: ['mask', 'ahead', 'pastMax'],
       byHead: true,
     })),
 };

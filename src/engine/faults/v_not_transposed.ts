@@ -11,7 +11,14 @@ export const vNotTransposed: Fault = {
     what: 'ヘッドのバリューを[dim, key]の並びで期待するカーネルが、[key, dim]の並びのメモリをそのまま読む。キーが一つだけなら両者は同じである。',
     of: '2e0247f1',
   },
-  whoMadeIt: [{ project: 'investigation notes', note: 'Wanted beside the table of faults.' }],
+  whoMadeIt: [
+    { project: 'investigation notes', note: 'Wanted beside the table of faults.' },
+    {
+      project: 'FlagGems',
+      link: 'https://github.com/flagos-ai/FlagGems/issues/5896',
+      note: 'Values that are a transposed view were read as if they lay in order.',
+    },
+  ],
   params: { layer, head },
   shows: { oneToken: 'no effect', prefill: 'seen', decode: 'seen' },
   firstTensor: firstOf('kqv_out'),

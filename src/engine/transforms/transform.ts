@@ -25,11 +25,13 @@ export type Tokenize = (text: string, options: TokenizeOptions) => number[];
 export interface Transform {
   readonly name: string;
   readonly params: Params;
+  /** `before`: the transforms that the model has already. */
   apply(
     steps: readonly Step[],
     config: LlamaConfig,
     tokenizer: Pick<Tokenizer, 'encode' | 'piece'>,
     weightType: WeightType,
+    before?: readonly Transform[],
   ): Step[];
   /** Weights under names of their own, beside those of the source, for the steps that `apply` gives. The source's stay as they are. */
   weights?(source: WeightSource, config: LlamaConfig): WeightSource;

@@ -57,10 +57,12 @@ function send(response: ServerResponse, status: number, type: string, text: stri
 
 /** Tells what went wrong, as Jupyter's server does; `log` hears of what is a bug of ours. */
 export function sendError(response: ServerResponse, error: unknown, log: (line: string) => void): void {
+  if (response.destroyed) return; // Who asked has gone.
   const { status, reason, message } = refusalOf(error, log);
   if (response.headersSent) return void response.destroy(); // Half an answer went out: it must not look whole.
-  // What is left of a refused body is not read.
-  if (!response.req.complete) response.setHeader('Connection', 'close');
+  // What is left of a body is not read; but who sends too large a one, and may, reads no answer before it is sent.
+  if (reason === 'too-large') response.req.resume();
+  else if (!response.req.complete) response.setHeader('Connection', 'close');
   sendJson(response, status, { message, reason });
 }
 
@@ -85,7 +87,8 @@ export async function readBody(request: IncomingMessage, limit: number): Promise
   if (Number(request.headers['content-length'] ?? 0) > limit) throw tooLarge();
   const pieces: Buffer[] = [];
   let size = 0;
-  for await (const piece of request as AsyncIterable<Buffer>) {
+  // The connection is to bear the refusal.
+  for await (const piece of request.iterator({ destroyOnReturn: false }) as AsyncIterable<Buffer>) {
     size += piece.length;
     if (size > limit) throw tooLarge();
     pieces.push(piece);

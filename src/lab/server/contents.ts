@@ -27,6 +27,7 @@ import { mediaType } from './media_types.ts';
 import { notebookFile, notebookFrom } from './notebook_json.ts';
 import { Refusal, systemRefusal } from './refusal.ts';
 import { isNameable, type Located, names, type Root, stemOf } from './root.ts';
+import { Uploads } from './uploads.ts';
 
 type ContentType = 'directory' | 'notebook' | 'file';
 type Format = 'json' | 'text' | 'base64';
@@ -65,6 +66,8 @@ export interface Saved {
   readonly content?: unknown;
   /** The hash that the page read: where the file has another by now, it is left alone. */
   readonly hash?: unknown;
+  /** The number of a piece of a large file (uploads.ts); undefined where this is all of it. */
+  readonly chunk?: unknown;
 }
 
 /** A larger file is for `/files`, by ranges. Bytes. */
@@ -77,6 +80,7 @@ export class Contents {
   readonly #root: Root;
   /** What is written to one path is written one after another. */
   readonly #writes = new InTurn();
+  readonly uploads = new Uploads();
 
   constructor(root: Root) {
     this.#root = root;
@@ -101,6 +105,10 @@ export class Contents {
     return this.#writes.run(place.file, () =>
       told(`save ${shown(place)}`, async () => {
         const before = await stat(place.file).catch(() => null);
+        if (typeof saved.chunk === 'number') {
+          const file = await this.uploads.take(place.file, shown(place), saved.chunk, bytesOf(saved, place));
+          return { model: await this.#model({ ...place, file }), isNew: before === null };
+        }
         if (saved.type === 'directory') {
           if (!before?.isDirectory()) await mkdir(place.file);
         } else {

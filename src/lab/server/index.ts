@@ -3,20 +3,21 @@
  * for this machine alone. Everything is refused that does not show the token; what is refused is said in JSON.
  */
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
-import type { AddressInfo } from 'node:net';
 import type { Duplex } from 'node:stream';
 import { fileURLToPath } from 'node:url';
 import router from 'find-my-way';
 import sirv from 'sirv';
-import { LayerscopeError } from '../../errors.ts';
+import type { WebSocket } from 'ws';
 import { KERNEL_NAME } from '../../notebook/kernelspec.ts';
 import { readBody, refusalOf, sendError, sendHtml, sendJson, sendNothing, setHeaders } from './answer.ts';
 import { apiRoutes } from './api.ts';
 import { Connections } from './connections.ts';
 import { Contents } from './contents.ts';
 import { Guard } from './guard.ts';
+import { INSPECTOR_PATH, Inspectors } from './inspector_socket.ts';
 import { serveKernel } from './kernel_socket.ts';
 import { Kernels } from './kernels.ts';
+import { listen } from './listen.ts';
 import { LOGIN, NOT_BUILT, onwards, pageFiles, pageHtml } from './page.ts';
 import { sendFile } from './raw_files.ts';
 import { Refusal } from './refusal.ts';
@@ -27,7 +28,9 @@ import { Sockets } from './sockets.ts';
 export interface LabOptions {
   /** The folder whose files the page sees. */
   readonly root: string;
-  /** 0 for any that is free; undefined for the first free one from 8765. */
+  /** What the page shows first: a notebook or a folder in it, with `/` between names. */
+  readonly first?: string | undefined;
+  /** 0 for any that is free; undefined for the first that is free (listen.ts). */
   readonly port?: number | undefined;
   /** The only addresses there are: this machine's own. */
   readonly host?: '127.0.0.1' | '::1';
@@ -37,6 +40,8 @@ export interface LabOptions {
   readonly log?: (line: string) => void;
   /** How long a client may take to send a request's head, and all of it. Milliseconds. */
   readonly patience?: { readonly head: number; readonly request: number };
+  /** The program of the inspector's processes; a test has one of its own. */
+  readonly inspector?: string;
 }
 
 export interface Lab {
@@ -48,9 +53,6 @@ export interface Lab {
   /** Ends the kernels and the server. */
   close(): Promise<void>;
 }
-
-/** Where the search for a free port begins, and how many are tried. */
-const [FIRST_PORT, PORTS] = [8765, 50];
 
 /** Bytes of a request's body: a notebook with many charts. */
 const MAX_BODY = 256e6;
@@ -69,12 +71,20 @@ const LOGOS = sirv(fileURLToPath(new URL('../../../src/notebook/assets/', import
 export async function startLab(options: LabOptions): Promise<Lab> {
   const { host = '127.0.0.1', log = (line) => void process.stderr.write(`layerscope lab: ${line}\n`) } = options;
   const root = await Root.open(options.root);
+  const { path: first } = await root.locate(options.first ?? '');
   const secret = await keptSecret(options.state ?? stateFolder());
   if (secret.notKept) log(`${secret.notKept}: after a restart open pages have to log in again`);
   const token = newToken();
-  const service = new LabServer({ root, guard: new Guard(token, secret), log, patience: options.patience });
+  const service = new LabServer({
+    root,
+    guard: new Guard(token, secret),
+    log,
+    patience: options.patience,
+    inspector: options.inspector,
+  });
   const port = await listen(service.http, host, options.port);
-  const url = `http://${host === '::1' ? '[::1]' : host}:${port}/lab?token=${token}`;
+  const page = first === '' ? '/lab' : `/lab/tree/${first.split('/').map(encodeURIComponent).join('/')}`;
+  const url = `http://${host === '::1' ? '[::1]' : host}:${port}${page}?token=${token}`;
   return { url, port, token, close: () => service.close() };
 }
 
@@ -83,6 +93,7 @@ interface ServerParts {
   readonly guard: Guard;
   readonly log: (line: string) => void;
   readonly patience: LabOptions['patience'];
+  readonly inspector: LabOptions['inspector'];
 }
 
 type Handler = (
@@ -97,6 +108,8 @@ class LabServer {
   readonly http: Server;
   readonly #parts: ServerParts;
   readonly #kernels: Kernels;
+  readonly #inspectors: Inspectors;
+  readonly #contents: Contents;
   readonly #sockets = new Sockets();
   readonly #connections = new Connections();
   readonly #routes = router({
@@ -116,6 +129,8 @@ class LabServer {
     const { root, patience = { head: 10_000, request: 120_000 } } = parts;
     this.#parts = parts;
     this.#kernels = new Kernels(root);
+    this.#contents = new Contents(root);
+    this.#inspectors = new Inspectors({ folder: root.folder, program: parts.inspector });
     this.#route();
     this.http = createServer({
       requestTimeout: patience.request,
@@ -129,27 +144,31 @@ class LabServer {
       this.#routes.lookup(request, response);
     });
     this.http.on('upgrade', (request, stream, head) => this.#upgrade(request, stream, head));
-    process.on('exit', this.#killKernels);
+    process.on('exit', this.#leaveNothing);
   }
 
   async close(): Promise<void> {
-    process.off('exit', this.#killKernels);
+    process.off('exit', this.#leaveNothing);
     this.#sockets.close();
     const closed = new Promise((resolve) => this.http.close(resolve));
+    this.#leaveNothing();
     await this.#kernels.shutdownAll();
     this.http.closeAllConnections();
     await closed;
   }
 
-  /** Kernels end when the channel to them closes, too; one that is busy compiling does not look. */
-  readonly #killKernels = (): void => this.#kernels.killAll();
+  /** Kernels end by themselves when this process does, and take their cells with them. */
+  readonly #leaveNothing = (): void => {
+    this.#inspectors.killAll();
+    this.#contents.uploads.removeAll();
+  };
 
   #route(): void {
     const { root } = this.#parts;
     const api = apiRoutes({
       root,
       kernels: this.#kernels,
-      contents: new Contents(root),
+      contents: this.#contents,
       started: new Date(),
       connections: () => this.#sockets.count,
     });
@@ -169,7 +188,8 @@ class LabServer {
     this.#on('GET', '/static/*', async (request, response) => below(pageFiles, '/static', request, response));
     for (const path of ['/lab', '/lab/*']) this.#open('GET', path, (...call) => this.#page(...call));
     this.#open('GET', '/', async (request, response) => {
-      response.writeHead(303, { Location: `/lab${new URL(request.url ?? '/', 'http://lab').search}` }).end();
+      const query = `${queryOf(request)}`;
+      response.writeHead(303, { Location: query === '' ? '/lab' : `/lab?${query}` }).end();
     });
   }
 
@@ -205,9 +225,8 @@ class LabServer {
     this.#connections.isKnown(request.socket);
     response.setHeader('Set-Cookie', guard.cookiesFor(request));
     if (query.has('token')) {
-      const url = new URL(request.url ?? '/', 'http://lab');
-      url.searchParams.delete('token');
-      const path = `${url.pathname}${url.search}`;
+      query.delete('token');
+      const path = query.size === 0 ? pathOf(request) : `${pathOf(request)}?${query}`;
       if (request.headers['sec-fetch-site'] === 'cross-site') return sendHtml(response, 200, onwards(path));
       response.writeHead(303, { Location: path }).end();
       return;
@@ -232,11 +251,9 @@ class LabServer {
       const query = queryOf(request);
       guard.mustBeOurs(request);
       guard.mustBePage(request, guard.mustProve(request, query));
-      const [, id] = /^\/api\/kernels\/([^/]+)\/channels$/.exec(pathOf(request)) ?? [];
-      if (id === undefined) throw new Refusal(404, 'missing', 'Cannot connect: there is no websocket at this address');
-      const kernel = this.#kernels.get(id);
+      const serve = this.#socketAt(pathOf(request), query);
       this.#connections.isKnown(request.socket);
-      this.#sockets.accept(request, stream, head, (socket) => serveKernel(socket, kernel, query));
+      this.#sockets.accept(request, stream, head, serve);
     } catch (error) {
       const { status, reason, message } = refusalOf(error, this.#parts.log);
       const body = JSON.stringify({ message, reason });
@@ -249,11 +266,22 @@ class LabServer {
       stream.end(`${lines.join('\r\n')}\r\n\r\n${body}`);
     }
   }
+
+  /** What serves the websocket at a path. Throws Refusal where there is none. */
+  #socketAt(path: string, query: URLSearchParams): (socket: WebSocket) => void {
+    if (path === INSPECTOR_PATH) {
+      this.#inspectors.mustHaveRoom();
+      return (socket) => this.#inspectors.serve(socket);
+    }
+    const [, id] = /^\/api\/kernels\/([^/]+)\/channels$/.exec(path) ?? [];
+    if (id === undefined) throw new Refusal(404, 'missing', 'Cannot connect: there is no websocket at this address');
+    const kernel = this.#kernels.get(id);
+    return (socket) => serveKernel(socket, kernel, query);
+  }
 }
 
-const urlOf = (request: IncomingMessage): URL => new URL(request.url ?? '/', 'http://lab');
-const queryOf = (request: IncomingMessage): URLSearchParams => urlOf(request).searchParams;
-const pathOf = (request: IncomingMessage): string => urlOf(request).pathname;
+const pathOf = ({ url = '' }: IncomingMessage): string => url.replace(/\?.*$/s, '');
+const queryOf = ({ url = '' }: IncomingMessage): URLSearchParams => new URLSearchParams(/\?(.*)$/s.exec(url)?.[1]);
 
 /** Has `serve` answer for what is below a prefix. */
 function below(
@@ -264,32 +292,4 @@ function below(
 ): void {
   request.url = (request.url ?? '').slice(prefix.length);
   serve(request, response);
-}
-
-/** Listens on the port that was asked for, or on the first free one. */
-async function listen(server: Server, host: string, port: number | undefined): Promise<number> {
-  const ports = port === undefined ? Array.from({ length: PORTS }, (_, i) => FIRST_PORT + i) : [port];
-  for (const candidate of ports) {
-    const error = await new Promise<NodeJS.ErrnoException | null>((resolve) => {
-      server.once('error', resolve);
-      server.listen(candidate, host, () => resolve(null));
-    });
-    server.removeAllListeners('error');
-    if (!error) return (server.address() as AddressInfo).port;
-    if (port === undefined && error.code === 'EADDRINUSE') continue;
-    throw new LayerscopeError(`Cannot start the lab: ${whyNoPort(error, host, candidate)}`, { cause: error });
-  }
-  const last = FIRST_PORT + PORTS - 1;
-  throw new LayerscopeError(
-    `Cannot start the lab: ports ${FIRST_PORT} to ${last} are in use; choose another with --port N`,
-  );
-}
-
-function whyNoPort({ code, message }: NodeJS.ErrnoException, host: string, port: number): string {
-  if (code === 'EADDRINUSE') {
-    return `port ${port} is in use, perhaps by a lab that runs; end that, or choose another with --port N, or leave --port out`;
-  }
-  if (code === 'EACCES') return `this user may not have port ${port}; choose one from 1024 on`;
-  if (code === 'EADDRNOTAVAIL') return `this machine has no address ${host}; leave it out`;
-  return `port ${port} cannot be had (${message}); choose another with --port N`;
 }

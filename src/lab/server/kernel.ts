@@ -16,6 +16,7 @@ import {
 } from '../../notebook/protocol/message.ts';
 import { Backlog } from './backlog.ts';
 import type { PageRequest } from './channel_messages.ts';
+import { onEnd } from './child_end.ts';
 import type { FromKernel, ToKernel } from './kernel_wire.ts';
 import { Refusal } from './refusal.ts';
 
@@ -57,8 +58,6 @@ const MAX_AWAY = 4;
 const BACKLOG = 32e6;
 /** How long a kernel that is asked to end may take. */
 const END_MS = 3000;
-/** How long after its death what a process still said is waited for. */
-const LAST_WORDS_MS = 500;
 
 export class LabKernel {
   readonly id = randomUUID();
@@ -151,12 +150,6 @@ export class LabKernel {
     this.#clients.clear();
   }
 
-  /** Ends the process at once, for a server that ends in this moment. */
-  kill(): void {
-    this.#isEnding = true;
-    this.#process.kill('SIGKILL');
-  }
-
   #start(): ChildProcess {
     const child = fork(PROGRAM, [], {
       cwd: this.#cwd,
@@ -165,15 +158,7 @@ export class LabKernel {
       stdio: ['ignore', 'ignore', 'inherit', 'ipc'],
     });
     child.on('message', (message: FromKernel) => this.#process === child && this.#take(message));
-    // Where there is no process there is no `exit`; other errors are of messages to one that has ended.
-    child.on(
-      'error',
-      (error) => child.pid === undefined && this.#died(child, `it could not be started: ${error.message}`),
-    );
-    child.once('exit', async (code, signal) => {
-      await lastWords(child);
-      this.#died(child, signal ? `it was ended by ${signal}` : `it ended with exit code ${code}`);
-    });
+    onEnd(child, (how) => this.#died(child, `it ${how}`));
     return child;
   }
 
@@ -278,11 +263,4 @@ export class LabKernel {
   #dead(verb: string): Refusal {
     return new Refusal(409, 'kernel', `Cannot ${verb} the kernel: it is dead; restart it`);
   }
-}
-
-/** What a process said is read after it has ended. */
-async function lastWords(child: ChildProcess): Promise<void> {
-  if (!child.connected) return;
-  const said = new Promise((resolve) => child.once('disconnect', resolve));
-  await Promise.race([said, new Promise((resolve) => setTimeout(resolve, LAST_WORDS_MS))]);
 }

@@ -83,11 +83,6 @@ export class Kernels {
     await Promise.all([...this.#kernels.keys()].map((id) => this.shutdown(id)));
   }
 
-  /** For a process that ends in this moment. */
-  killAll(): void {
-    for (const kernel of this.#kernels.values()) kernel.kill();
-  }
-
   get sessions(): SessionModel[] {
     return [...this.#sessions.values()].map(modelOf);
   }
@@ -156,13 +151,22 @@ export class Kernels {
 
   async #folderOf(path: string): Promise<string> {
     const { file } = await this.#root.locate(path);
-    const isFolder = await stat(file).then(
-      (found) => found.isDirectory(),
-      () => false,
+    if (await isFolder(file)) return file;
+    const folder = dirname(file);
+    if (await isFolder(folder)) return folder;
+    throw new Refusal(
+      404,
+      'missing',
+      `Cannot start a kernel for ${path}: its folder is gone; reload the list of files`,
     );
-    return isFolder ? file : dirname(file);
   }
 }
+
+const isFolder = (path: string): Promise<boolean> =>
+  stat(path).then(
+    (found) => found.isDirectory(),
+    () => false,
+  );
 
 const text = (value: unknown, otherwise: string): string => (typeof value === 'string' ? value : otherwise);
 

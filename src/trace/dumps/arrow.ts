@@ -114,7 +114,9 @@ function tensorOf(
     return decoded(file.source.name, `the values of ${name}`, () => floats(cellOf(batch, row, 'values')));
   };
   const field = file.schema.fields.find((each) => each.name === 'values');
-  const dtype = String(field?.type.children[0]?.type ?? 'f32').toLowerCase();
+  const dtype = String(field?.type.children[0]?.type ?? 'f32').replace(/^(Uint|Int|Float)(?=\d)/, ([first]) =>
+    (first as string).toLowerCase(),
+  );
   return { name, dtype, shape, size: values, pass, ...(op === null ? {} : { op }), load };
 }
 

@@ -28,7 +28,7 @@ export interface ForeignDump {
 }
 
 /** How names are written; `i` counts layers from 0. Null: this school has no such tensor. */
-type School = (stem: string, i: number, place: number) => string | null;
+export type School = (stem: string, i: number, place: number) => string | null;
 
 function words(
   model: Readonly<Record<string, string>>,
@@ -165,6 +165,16 @@ const WITHOUT_LAYERS: School = (stem, i) => HUGGING_FACE(stem, i, 0)?.replace(/^
 /** llama.cpp's own names. */
 const LLAMA_CPP: School = (stem, i) => (/^(embd|result_)/.test(stem) ? stem : `${stem}-${i}`);
 
+/** Those whose names tell a tensor from all others of a pass. */
+export const schools = {
+  'Hugging Face': HUGGING_FACE,
+  Meta: META,
+  'llama2.c': LLAMA2_C,
+  Japanese: JAPANESE,
+  TransformerLens: TRANSFORMER_LENS,
+  'llama.cpp': LLAMA_CPP,
+} as const;
+
 const SCHOOLS: readonly (readonly [string, School])[] = Object.entries({
   'Hugging Face': HUGGING_FACE,
   Meta: META,
@@ -178,11 +188,11 @@ const SCHOOLS: readonly (readonly [string, School])[] = Object.entries({
   'llama.cpp': LLAMA_CPP,
 });
 
-const stemOf = (name: string) => name.replace(/-\d+$/, '');
-const layerOf = (name: string) => Number(/-(\d+)$/.exec(name)?.[1] ?? 0);
+export const stemOf = (name: string) => name.replace(/-\d+$/, '');
+export const layerOf = (name: string) => Number(/-(\d+)$/.exec(name)?.[1] ?? 0);
 
 /** A shape and its numbers. */
-interface Lying {
+export interface Lying {
   readonly shape: readonly number[];
   readonly data: Float32Array;
 }
@@ -239,21 +249,24 @@ const scaledAndMasked =
   (factor: number, hidden: number) =>
   ({ shape, data }: Lying): Lying => {
     const [, nTokens, nKeys] = shape as [number, number, number];
-    return { shape, data: data.map((x, i) => (i % nKeys > Math.floor(i / nKeys) % nTokens ? hidden : factor * x)) };
+    const isHidden = (i: number) => i % nKeys > nKeys - nTokens + (Math.floor(i / nKeys) % nTokens);
+    return { shape, data: data.map((x, i) => (isHidden(i) ? hidden : factor * x)) };
   };
 
 type Relay = (lying: Lying) => Lying;
 
-/** The layouts of a school of engines, by our tensor's name without the layer. */
-function layoutsOf(
-  model: Model,
-  random: Random,
-): { readonly name: string; readonly of: (stem: string) => readonly Relay[] } {
+/** How an engine lays out our tensors, by our tensor's name without the layer. */
+export interface EngineLayout {
+  readonly name: string;
+  readonly of: (stem: string) => readonly Relay[];
+}
+
+export function engineLayouts(model: Model): readonly EngineLayout[] {
   const { nHead, headDim } = model.config;
   const isHeads = (stem: string) => /^(Q|K|V)cur|^kqv_out/.test(stem);
   const isTurned = (stem: string) => /^(Q|K)cur/.test(stem);
   const isScores = (stem: string) => /^kq(_soft_max)?$/.test(stem);
-  const choices: readonly { name: string; of: (stem: string) => readonly Relay[] }[] = [
+  return [
     { name: 'as ours', of: () => [] },
     {
       name: 'Hugging Face: batch, head-major, halves, masked scores',
@@ -285,7 +298,6 @@ function layoutsOf(
       of: (stem) => (isScores(stem) ? [axesInOrder([0, 2, 1])] : isTurned(stem) ? [halves] : []),
     },
   ];
-  return choices[Math.floor(random() * choices.length)]!;
 }
 
 /** A bug in one op, from a layer on. */
@@ -368,7 +380,8 @@ export async function foreignDump(
   for (let i = 0; i < 5; i++) random();
   const chance = (share: number) => random() < share;
   const [schoolName, school] = SCHOOLS[seed % SCHOOLS.length]!;
-  const layouts = layoutsOf(model, random);
+  const engines = engineLayouts(model);
+  const layouts = engines[Math.floor(random() * engines.length)]!;
   const { nLayer } = model.config;
   const faultNames = Object.keys(faults);
   const fault = chance(0.45)

@@ -33,6 +33,8 @@ test.each(faults)('$name has a Japanese page of the English text as it is now', 
 });
 
 test.each(faults)('who made $name is told with a project, a note and a link that is one', ({ whoMadeIt }) => {
+  // Where no report was found, the note says so.
+  expect(whoMadeIt.length).toBeGreaterThan(0);
   for (const { project, link, note } of whoMadeIt) {
     expect(project).not.toBe('');
     expect(note).toMatch(/^[^\s].*\.$/);

@@ -45,6 +45,7 @@ describe('put', () => {
     ['rope-missing', { of: 'k', head: 1 }, {}, 'head is a query head and of is k'],
     ['gqa-tiled', {}, { nHeadKv: 4 }, 'it has 4 heads and 4 KV heads, so both orders are one'],
     ['gqa-tiled', {}, { nHeadKv: 1 }, 'it has 4 heads and 1 KV heads, so both orders are one'],
+    ['gqa-tiled', { head: 3 }, {}, 'query head 3 reads KV head 1 in both orders; wanted another head'],
     ['k-rows-permuted', {}, { nHeadKv: 4 }, 'its K has 4 heads of 16 rows and was to be reordered as 4'],
     ['k-rows-permuted', { heads: 5 }, {}, 'was to be reordered as 5'],
     ['attention-scale-wrong', { of: 'heads' }, { nHead: 8, nHeadKv: 4 }, '8 is also the width of a head'],
@@ -57,23 +58,33 @@ describe('put', () => {
     ['kv-cache-wrong-layer', { layer: 0 }, {}, 'no layer stands before the one to hit; wanted layer 1 or a later one'],
   ] as [string, Params, Parameters<typeof openRandom>[1], string][])('%s with %j into a model with %j', refused);
 
-  test('two that change the same contradict each other, in the layers that both hit', async () => {
+  test('two that change the same contradict each other, in the layers that both hit: both are named, and the cure', async () => {
     const model = await openRandom('reference');
     const pairs: [string, string, string][] = [
-      ['silu-zero', 'sigmoid-for-silu', 'the op of ffn_silu-0'],
-      ['rope-base', 'rope-exponent-sign', 'the parameter freqBase of Qcur_rope-0'],
-      ['attention-scale-missing', 'attention-scale-wrong', 'the parameter scale of kq_soft_max-0'],
-      ['output-norm-missing', 'last-row', 'the input x of result_output'],
-      ['kv-cache-off-by-one', 'kv-pos-clamp', 'the cache of kq-0'],
-      ['norm-weight-missing', 'norm-weight-plus-one', 'the input weight of attn_norm-0'],
-      ['stale-buffer', 'stale-buffer', 'how much is written of ffn_gate-0'],
+      ['silu-zero', 'sigmoid-for-silu', 'both change the op of ffn_silu-0; put the two into different layers'],
+      ['rope-base', 'rope-exponent-sign', 'both change the parameter freqBase of Qcur_rope-0'],
+      ['attention-scale-missing', 'attention-scale-wrong', 'both change the parameter scale of kq_soft_max-0'],
+      ['output-norm-missing', 'last-row', 'both change the input x of result_output; put in one of them alone'],
+      ['kv-cache-off-by-one', 'kv-pos-clamp', 'both change the cache of kq-0'],
+      ['norm-weight-missing', 'norm-weight-plus-one', 'both change the input weight of attn_norm-0'],
+      ['stale-buffer', 'stale-buffer', 'both change how much is written of ffn_gate-0; it once is enough'],
+      ['rope-on-v', 'rope-on-v', 'both change what is kept of Vcur-0; it once is enough'],
+      ['rope-missing', 'rope-pairing', 'with rope-missing, rope-pairing changes nothing; put the two into different'],
+      ['rope-pairing', 'rope-missing', 'with rope-missing, rope-pairing changes nothing; put the two into different'],
+      ['no-causal-mask', 'mask-off-by-one', 'with no-causal-mask, mask-off-by-one changes nothing'],
+      ['softmax-without-max', 'mask-without-past', 'with softmax-without-max, mask-without-past changes nothing'],
+      ['bos-missing', 'bos-doubled', 'each says the contrary of the other; put in one of them alone'],
+      ['bos-doubled', 'bos-missing', 'each says the contrary of the other; put in one of them alone'],
+      ['bos-doubled', 'bos-doubled', 'the model has it already; it once is enough'],
     ];
-    for (const [one, other, what] of pairs) {
-      expect(() => model.with(fault(one), fault(other)), other).toThrow(
-        `Cannot put fault ${other} into this model: another fault or transform has changed ${what} already`,
-      );
+    for (const [one, other, reason] of pairs) {
+      const message = `Cannot put fault ${other} beside fault ${one}: ${reason}`;
+      expect(() => model.with(fault(one), fault(other)), other).toThrow(message);
+      expect(() => model.with(fault(one)).with(fault('layer-skipped'), fault(other)), other).toThrow(message);
     }
-    expect(() => model.with(fault('gqa-tiled', { head: 0 }), fault('kv-cache-off-by-one'))).toThrow('the op of kq-0');
+    expect(() => model.with(fault('gqa-tiled', { head: 1 }), fault('kv-cache-off-by-one'))).toThrow(
+      'Cannot put fault kv-cache-off-by-one beside fault gqa-tiled: one of them is in a single head of kq-0',
+    );
     model.with(fault('silu-zero', { layer: 0 }), fault('sigmoid-for-silu', { layer: 1 }), fault('rope-pairing'));
   });
 

@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { type Browser, type BrowserContext, chromium, type Page } from 'playwright-core';
 import { type Lab, startLab } from '../../../src/lab/server/index.ts';
-import { FLAGS } from '../../browser/page.ts';
+import { FLAGS, WEBGPU } from '../../browser/page.ts';
 
 const fixtures = fileURLToPath(new URL('../../../fixtures/', import.meta.url));
 
@@ -45,9 +45,10 @@ export class OpenLab {
     const state = mkdtempSync(join(tmpdir(), 'layerscope-lab-state-'));
     for (const model of models) cpSync(join(fixtures, model), join(root, model));
     const lab = await startLab({ root, state, port: 0, log: () => {} });
-    const browser = await chromium.launch({ executablePath, headless: true, args: FLAGS });
+    const browser = await chromium.launch({ executablePath, headless: true, args: [...FLAGS, ...WEBGPU] });
     const context = await browser.newContext({ viewport: size, colorScheme: theme });
     await context.addInitScript((choices) => {
+      const { localStorage } = globalThis as unknown as { localStorage: Record<string, string> };
       for (const [name, value] of Object.entries(choices)) localStorage[name] ??= value;
     }, remembered);
     return new OpenLab(root, state, lab, browser, context);
