@@ -4,12 +4,7 @@ import type { Watch } from '../../platform.ts';
 import type { Kept } from './kept.ts';
 
 /** As `kept.get`, of work that `watch` can stop. */
-export async function insist<T>(
-  kept: Kept<T>,
-  key: string,
-  make: () => Promise<T>,
-  { signal }: Watch,
-): Promise<T> {
+export async function insist<T>(kept: Kept<T>, key: string, make: () => Promise<T>, { signal }: Watch): Promise<T> {
   for (;;) {
     let isMine = false;
     try {

@@ -76,7 +76,7 @@ test('a fault is found beside the unchanged model: verdict, cause, flag, and a j
   expect(page.url()).toContain('step=Qcur_rope-2');
   const { code, shown } = await runCopiedCell(lab(context));
   expect(code).toContain("fault('rope-pairing', { layer: 2 })");
-  expect(shown).toMatch(/^Bug: the error is made in Qcur_rope-2/);
+  expect(shown).toMatch(/^Bug: the error is made in Qcur_rope-2/m);
 }, 90_000);
 
 test('both sides and the difference are pictures that pointer and keys read off', async (context) => {
@@ -103,7 +103,7 @@ test('the list is filtered, sorted and folded', async (context) => {
   const { page } = lab(context);
   await page.getByLabel('Filter tensors').fill('layer 4 kq');
   await expect
-    .poll(() => page.locator('.tensor-row').evaluateAll((rows) => rows.map((row) => row.getAttribute('data-tensor'))))
+    .poll(() => page.locator('.tensor-row .name').allInnerTexts())
     .toEqual(['kq-4', 'kq_soft_max-4', 'kqv_out-4']);
   await page.getByLabel('Filter tensors').fill('');
   await page.getByLabel('Sort').selectOption('error');

@@ -66,7 +66,7 @@ test('one is switched on, watched from its first tensor on, and off again the mo
   expect(page.url()).toContain('step=Qcur_rope-2');
   const { code, shown } = await runCopiedCell(lab(context));
   expect(code).toContain("model.with(fault('rope-pairing', { layer: 2 }))");
-  expect(shown).toMatch(/^Bug: the error is made in Qcur_rope-2/);
+  expect(shown).toMatch(/^Bug: the error is made in Qcur_rope-2/m);
   await page.getByRole('button', { name: 'Switch off' }).click();
   const off = page.locator('.off-again .verdict');
   await off.waitFor({ timeout: 60_000 });
