@@ -17,11 +17,9 @@ export interface HeldComparison {
 
 /** Throws what `openSide` and `compare` throw. */
 export async function comparisonOf(session: Session, sides: Sides, watch: Watch = {}): Promise<HeldComparison> {
-  const { experiment } = sides;
-  const isTrace = (await session.kind(experiment.file)) === 'trace';
-  const drawn = isTrace ? 0 : (await session.run(experiment)).sampled.length;
+  const isTrace = (await session.kind(sides.experiment.file)) === 'trace';
   const make = () => compared(session, sides, isTrace, watch);
-  return insist(session.comparisons, keyOf({ ...sides, drawn }), make, watch);
+  return insist(session.comparisons, keyOf(sides), make, watch);
 }
 
 async function compared(session: Session, sides: Sides, isTrace: boolean, watch: Watch): Promise<HeldComparison> {

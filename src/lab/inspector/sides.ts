@@ -7,7 +7,7 @@ import { UsageError } from '../../errors.ts';
 import type { Watch } from '../../platform.ts';
 import { isArrowFile } from '../../trace/dumps/arrow.ts';
 import type { Trace } from '../../trace/trace.ts';
-import type { Experiment } from './experiment.ts';
+import { type Experiment, keyOf } from './experiment.ts';
 import type { Session } from './session.ts';
 
 /**
@@ -50,16 +50,18 @@ export async function openSide(session: Session, side: Side, sides: Sides, watch
   const healthy = model.name.replace(/^.*[\\/]/, '');
   switch (side.kind) {
     case 'run': {
-      const { tokens } = await session.run(experiment);
       const engine = await session.engine(experiment);
-      return ran(engine, sides.passes ?? [tokens], sides, watch, null);
+      const { hunt } = experiment;
+      // A probe is a text more that the broken engine was given.
+      if (hunt && sides.passes) (await session.hunt({ ...experiment, hunt }, watch)).countText(keyOf(sides.passes));
+      return ran(engine, sides.passes ?? [tokensOf(engine, experiment)], sides, watch, null);
     }
     case 'healthy': {
-      const passes = sides.passes ?? [await healthyTokens(session, experiment)];
+      const passes = sides.passes ?? [tokensOf(model, experiment)];
       return ran(model, passes, sides, watch, `${healthy} without faults and changes`);
     }
     case 'f64': {
-      const tokens = sides.passes?.flat() ?? (await healthyTokens(session, experiment));
+      const tokens = sides.passes?.flat() ?? tokensOf(model, experiment);
       return { comparable: await f64Trace(model, tokens, watch), label: `${healthy} in f64`, close() {} };
     }
     case 'llama.cpp': {
@@ -70,7 +72,7 @@ export async function openSide(session: Session, side: Side, sides: Sides, watch
             'that has it, or drop a trace of it',
         );
       }
-      const tokens = sides.passes?.flat() ?? (await healthyTokens(session, experiment));
+      const tokens = sides.passes?.flat() ?? tokensOf(model, experiment);
       const trace = await llamaCpp(model, tokens, watch);
       return { comparable: trace, label: null, close: () => closed(trace) };
     }
@@ -79,13 +81,10 @@ export async function openSide(session: Session, side: Side, sides: Sides, watch
   }
 }
 
-/** What the text is without faults, and what the experiment has drawn since. */
-async function healthyTokens(session: Session, experiment: Experiment): Promise<readonly number[]> {
-  const model = await session.model(experiment);
-  const { sampled } = await session.run(experiment);
-  const { tokens, text, bos, chat } = experiment;
+/** What the text is to a model: a fault may be one of the tokens. */
+function tokensOf(model: Model, { tokens, text, bos, chat }: Experiment): readonly number[] {
   const how = { ...(bos === undefined ? {} : { bos }), ...(chat === undefined ? {} : { chat }) };
-  return [...(tokens ?? model.tokenize(text, how)), ...sampled.map(({ token }) => token)];
+  return tokens ?? model.tokenize(text, how);
 }
 
 async function ran(
@@ -131,13 +130,9 @@ async function openFile(session: Session, file: string, { experiment, passes }: 
       await source.close();
       return { comparable: await session.trace(file), label: file, close() {} };
     }
-    const known =
-      (await session.kind(experiment.file)) === 'trace'
-        ? {}
-        : {
-            model: await session.model(experiment),
-            tokens: passes?.flat() ?? (await healthyTokens(session, experiment)),
-          };
+    const isTrace = (await session.kind(experiment.file)) === 'trace';
+    const model = isTrace ? null : await session.model(experiment);
+    const known = model ? { model, tokens: passes?.flat() ?? tokensOf(model, experiment) } : {};
     const trace = await readDump(source, known);
     return { comparable: trace, label: file, close: () => closed(trace) };
   } catch (error) {

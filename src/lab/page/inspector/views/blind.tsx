@@ -35,7 +35,7 @@ const SEEDS = 1000;
 
 function Body({ inspector }: { readonly inspector: Inspector }): JSX.Element {
   const experiment = inspector.experiment.value;
-  if (!experiment || experiment.file.endsWith('.arrow')) {
+  if (!experiment || inspector.opened.value?.kind !== 'model') {
     return <p class="quiet">Open a model first: a fault is hidden in one.</p>;
   }
   return (

@@ -125,7 +125,7 @@ function Refused({
         </tbody>
       </table>
       <div class="controls">
-        {isOfTokens && theirs && experiment && !experiment.file.endsWith('.arrow') && (
+        {isOfTokens && theirs && experiment && inspector.opened.value?.kind === 'model' && (
           <button type="button" class="primary" onClick={() => inspector.begin({ ...experiment, tokens: [...theirs] })}>
             Run the reference’s {theirs.length} tokens here
           </button>

@@ -21,7 +21,7 @@ export function ChooseSides({ inspector }: { readonly inspector: Inspector }): J
   const [passes, setPasses] = useSetting(inspector, SETTINGS.passes, '');
   const { value: against } = useAnswer(inspector, 'against', {});
   const experiment = inspector.experiment.value;
-  const isTrace = experiment?.file.endsWith('.arrow') ?? false;
+  const isTrace = inspector.opened.value?.kind === 'trace';
   const model = isTrace ? 'A trace is open: it has no model to run' : null;
   const offers: Offer[] = [
     {

@@ -35,14 +35,17 @@ export function sideFrom(text: string): Side | null {
 }
 
 /** What is to be compared; null before a reference is chosen or anything is open. */
-export function sidesOf({ experiment, settings }: Inspector): Sides | null {
+export function sidesOf({ experiment, settings, run }: Inspector): Sides | null {
   const { [SETTINGS.reference]: to = '', [SETTINGS.ours]: from = 'run', ...others } = settings.value;
   const [ours, reference] = [sideFrom(from), sideFrom(to)];
   if (!experiment.value || !ours || !reference) return null;
   const allow = (others[SETTINGS.allow] ?? '').split(',').filter(Boolean) as DifferenceKind[];
   const passes = passesFrom(others[SETTINGS.passes] ?? '');
+  const { drawn = 0, tokens = [] } = run.value ?? {};
+  // With what was drawn since, which is part of the text by now.
+  const all = drawn > 0 ? { ...experiment.value, tokens: tokens.map(({ id }) => id) } : experiment.value;
   return {
-    ...{ experiment: experiment.value, ours, reference },
+    ...{ experiment: all, ours, reference },
     ...(allow.length > 0 ? { allow } : {}),
     ...(passes ? { passes } : {}),
   };

@@ -65,7 +65,7 @@ async function tensorsOf({ connection }: Inspector, experiment: Experiment, faul
 
 function Body({ inspector }: { readonly inspector: Inspector }): JSX.Element {
   const experiment = inspector.experiment.value;
-  const isModel = experiment !== null && !experiment.file.endsWith('.arrow');
+  const isModel = experiment !== null && inspector.opened.value?.kind === 'model';
   const cards = useAnswer(inspector, 'faults', isModel ? { file: experiment.file, backend: experiment.backend } : null);
   const [name, setName] = useSetting(inspector, 'faults.name', 'rope-pairing');
   const [search, setSearch] = useSetting(inspector, 'faults.search', '');
