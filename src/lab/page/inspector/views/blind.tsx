@@ -270,7 +270,7 @@ function Place({
 function Result({
   inspector,
   experiment,
-  result: { score, lines, drawn },
+  result: { lines, drawn },
 }: {
   readonly inspector: Inspector;
   readonly experiment: Experiment;
@@ -285,9 +285,6 @@ function Result({
   };
   return (
     <section class="result" aria-label="What it was">
-      <p class="score">
-        <b>{score}</b> of 100
-      </p>
       {lines.map((line) => (
         <p key={line}>{line}</p>
       ))}

@@ -102,7 +102,7 @@ function Numbers({
   if (!measure) return null;
   const parted = placeText(view, worst ?? { index: [], token: null, head: null });
   return (
-    <table class="numbers">
+    <table class="measures">
       <tbody>
         <tr>
           <th scope="row">relative RMS error</th>
