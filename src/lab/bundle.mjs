@@ -5,9 +5,10 @@
  * What a first visit needs is in main.js and main.css. Charts, formulas and the inspector are pieces of their own, which the
  * page fetches when it shows the first of them.
  */
-import { cp, readdir, readFile, rm } from 'node:fs/promises';
+import { cp, readFile, rm } from 'node:fs/promises';
 import { fileURLToPath } from 'node:url';
 import { build } from 'esbuild';
+import { sources } from './sources.mjs';
 
 const ROOT = new URL('../../', import.meta.url);
 
@@ -42,7 +43,7 @@ export async function bundlePage(folder = at('dist/lab/page')) {
     define: { 'process.env.NODE_ENV': '"production"', global: 'globalThis' },
     legalComments: 'linked',
     logLevel: 'warning',
-    plugins: [sources, withoutWhatIsNotUsed],
+    plugins: [sources, withoutWhatIsNotUsed, pathsFromTheRoot],
   };
   const page = await build({
     ...options,
@@ -59,35 +60,6 @@ export async function bundlePage(folder = at('dist/lab/page')) {
   return page.metafile;
 }
 
-/** `layerscope:sources`: the texts that the inspector shows beside a step, and that a page without a server runs. */
-const sources = {
-  name: 'layerscope:sources',
-  /** @param {import('esbuild').PluginBuild} build */
-  setup(build) {
-    build.onResolve({ filter: /^layerscope:sources$/ }, ({ path }) => ({ path, namespace: 'layerscope' }));
-    build.onLoad({ filter: /.*/, namespace: 'layerscope' }, async () => {
-      const [kernels, ops] = await Promise.all([textsBelow('kernels', '.wgsl'), textsBelow('src/ops', '.ts')]);
-      const contents = `export const kernels = ${JSON.stringify(kernels)}; export const ops = ${JSON.stringify(ops)};`;
-      return { contents, loader: 'js' };
-    });
-  },
-};
-
-/**
- * @param {string} folder below the root
- * @param {string} extension
- * @returns {Promise<Record<string, string>>} each file's text by its path below the folder, without the extension
- */
-async function textsBelow(folder, extension) {
-  const names = await readdir(at(folder), { recursive: true });
-  const stems = names
-    .filter((name) => name.endsWith(extension))
-    .map((name) => name.replaceAll('\\', '/').slice(0, -extension.length))
-    .sort();
-  const texts = stems.map((stem) => readFile(at(`${folder}/${stem}${extension}`), 'utf8'));
-  return Object.fromEntries((await Promise.all(texts)).map((text, i) => [stems[i] ?? '', text]));
-}
-
 /** Languages that JupyterLab's editor would load by name, and that no cell of ours is written in. */
 const OTHER_LANGUAGES = /^@codemirror\/(legacy-modes\/|lang-(cpp|java|php|rust|sql|wast|xml)$)/;
 
@@ -98,6 +70,17 @@ const withoutWhatIsNotUsed = {
   setup(build) {
     build.onResolve({ filter: OTHER_LANGUAGES }, ({ path }) => ({ path, namespace: 'absent' }));
     build.onLoad({ filter: /.*/, namespace: 'absent' }, () => ({ contents: 'export {};', loader: 'js' }));
+  },
+};
+
+/** JupyterLab resolves paths of the contents API by path-browserify, which asks a process for its folder; here it is the root. */
+const pathsFromTheRoot = {
+  name: 'paths from the root',
+  /** @param {import('esbuild').PluginBuild} build */
+  setup(build) {
+    build.onLoad({ filter: /path-browserify[\\/]index\.js$/ }, async ({ path }) => ({
+      contents: `const process = { cwd: () => '/' };\n${await readFile(path, 'utf8')}`,
+    }));
   },
 };
 

@@ -48,7 +48,7 @@ export class OpenLab {
     const browser = await chromium.launch({ executablePath, headless: true, args: [...FLAGS, ...WEBGPU] });
     const context = await browser.newContext({ viewport: size, colorScheme: theme });
     await context.addInitScript((choices) => {
-      const { localStorage } = globalThis as unknown as { localStorage: Record<string, string> };
+      if (location.protocol === 'about:') return;
       for (const [name, value] of Object.entries(choices)) localStorage[name] ??= value;
     }, remembered);
     return new OpenLab(root, state, lab, browser, context);

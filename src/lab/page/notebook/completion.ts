@@ -9,8 +9,8 @@ import {
 import type { NotebookPanel } from '@jupyterlab/notebook';
 import { Widget } from '@lumino/widgets';
 
-/** How long the compiler may take; the first time, it reads the library's types. In ms. */
-const TIMEOUT_MS = 5000;
+/** How long the compiler may take; the first time, it reads the library's types, on a busy machine for long. In ms. */
+const TIMEOUT_MS = 20_000;
 
 /** Completes in whichever cell is active; `invoke` opens the list. It ends with the panel. */
 export function completionFor(panel: NotebookPanel): CompletionHandler {

@@ -1,6 +1,7 @@
 /** Code editors of cells: CodeMirror as JupyterLab sets it up, for the languages that cells are written in. */
 
 import type { Extension } from '@codemirror/state';
+import { EditorView } from '@codemirror/view';
 import type { IYText } from '@jupyter/ydoc';
 import type { IEditorMimeTypeService } from '@jupyterlab/codeeditor';
 import {
@@ -20,6 +21,9 @@ for (const theme of EditorThemeRegistry.getDefaultThemes()) themes.addTheme(them
 
 export const mimeTypes: IEditorMimeTypeService = new CodeMirrorMimeTypeService(languages);
 
+/** For those who hear it. */
+const NAMED = EditorView.contentAttributes.of({ 'aria-label': 'Cell' });
+
 /** Makes the editors of one notebook, with an extension of its own in each. */
 export function editorFactory(extension: Extension): CodeMirrorEditorFactory {
   const extensions = new EditorExtensionRegistry();
@@ -36,7 +40,7 @@ export function editorFactory(extension: Extension): CodeMirrorEditorFactory {
   });
   extensions.addExtension({
     name: 'layerscope',
-    factory: () => EditorExtensionRegistry.createImmutableExtension(extension),
+    factory: () => EditorExtensionRegistry.createImmutableExtension([NAMED, extension]),
   });
   return new CodeMirrorEditorFactory({ extensions, languages });
 }

@@ -13,6 +13,7 @@ import { inspectionOnHover, kernelInspection } from './inspection.ts';
 import { kernelDialogs } from './kernel_state.ts';
 import { NotebookFile } from './notebook_file.ts';
 import { mayClose } from './saving.ts';
+import { reachScrollers } from './scrollers.ts';
 import type { Services } from './server.ts';
 
 const modelFactory = new NotebookModelFactory({});
@@ -23,6 +24,7 @@ export class NotebookTab extends Widget {
   readonly notices = new Notices();
   readonly completion: CompletionHandler;
   readonly #resized: ResizeObserver;
+  readonly #leaveScrollers: () => void;
 
   constructor(path: string, services: Services, rendering: IRenderMimeRegistry, toolbar: Widget) {
     super();
@@ -50,6 +52,8 @@ export class NotebookTab extends Widget {
     });
     this.panel = new NotebookPanel({ context: this.file, content });
     this.panel.toolbar.hide();
+    // JupyterLab calls it a feed, whose parts would have to be articles.
+    content.node.querySelector('[role=feed]')?.setAttribute('role', 'group');
     this.completion = completionFor(this.panel);
 
     const notices = new Widget();
@@ -61,8 +65,10 @@ export class NotebookTab extends Widget {
     // JupyterLab's panel lays itself out when it is told that its size changed; here the page's styles give it its size.
     this.#resized = new ResizeObserver(() => MessageLoop.postMessage(this.panel, Widget.ResizeMessage.UnknownSize));
     this.#resized.observe(this.panel.node);
+    this.#leaveScrollers = reachScrollers(this.panel.node);
 
     keepCleanOfKernel(this.model);
+    this.panel.node.addEventListener('click', (event) => followWithin(this.panel, event));
     this.title.closable = true;
     const retitle = () => {
       this.title.label =
@@ -90,10 +96,19 @@ export class NotebookTab extends Widget {
   override dispose(): void {
     if (this.isDisposed) return;
     this.#resized.disconnect();
+    this.#leaveScrollers();
     this.panel.dispose();
     this.file.dispose();
     super.dispose();
   }
+}
+
+/** Goes to a heading of the same notebook. The page's own hash is the inspector's. */
+function followWithin(panel: NotebookPanel, event: MouseEvent): void {
+  const link = event.target instanceof Element ? event.target.closest('a[href^="#"]') : null;
+  if (!link) return;
+  event.preventDefault();
+  panel.setFragment(link.getAttribute('href') ?? '');
 }
 
 /** What a kernel writes about itself into a notebook that is opened is no edit. */

@@ -8,7 +8,7 @@ export interface DrawnChart {
 }
 
 /** Draws a spec into its host. Rejects with what Vega says of a spec that it cannot draw. */
-export function drawChart(host: HTMLElement, spec: unknown, language: 'vega' | 'vega-lite'): Promise<DrawnChart> {
+export async function drawChart(host: HTMLElement, spec: unknown, language: 'vega' | 'vega-lite'): Promise<DrawnChart> {
   const options: EmbedOptions = {
     mode: language,
     renderer: 'svg',
@@ -20,7 +20,10 @@ export function drawChart(host: HTMLElement, spec: unknown, language: 'vega' | '
   };
   // The kernel sends Vega-Lite as version 5, which Jupyter knows; the language is that of 6, and Vega would warn.
   const { $schema: _, ...unversioned } = spec as VisualizationSpec & { $schema?: string };
-  return embed(host, unversioned as VisualizationSpec, options);
+  const drawn = await embed(host, unversioned as VisualizationSpec, options);
+  // Three dots, which say nothing to those who hear the page.
+  host.querySelector('summary')?.setAttribute('aria-label', 'Save this chart');
+  return drawn;
 }
 
 async function refuse(address: string): Promise<string> {

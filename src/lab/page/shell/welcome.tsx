@@ -8,20 +8,24 @@ export interface WelcomeParts {
   createNotebook(): unknown;
 }
 
-/** Where numbered notebooks, the lessons, are looked for. */
-const LESSON_FOLDERS = ['', 'notebooks'];
+/** The folder of the lessons, where the server's root is not that folder itself. */
+const LESSONS = 'notebooks';
 
 export async function mountWelcome(host: HTMLElement, parts: WelcomeParts): Promise<void> {
   render(<Welcome {...parts} lessons={[]} />, host);
-  const found = await Promise.all(LESSON_FOLDERS.map((folder) => lessonsIn(folder, parts.contents)));
-  render(<Welcome {...parts} lessons={found.flat()} />, host);
+  // What cannot be read is told by the list of files.
+  const lessons = await lessonsBelow('', parts.contents).catch(() => []);
+  render(<Welcome {...parts} lessons={lessons} />, host);
 }
 
-async function lessonsIn(folder: string, contents: Contents.IManager): Promise<Contents.IModel[]> {
-  // A folder that is not there holds none; one that cannot be read is told by the list of files.
-  const model = await contents.get(folder).catch(() => null);
-  const entries: Contents.IModel[] = model?.content ?? [];
-  return entries.filter(({ name }) => /^\d+_.*\.ipynb$/.test(name)).sort((a, b) => a.name.localeCompare(b.name));
+/** The numbered notebooks of a folder, and of the folder of lessons in it. */
+async function lessonsBelow(folder: string, contents: Contents.IManager): Promise<Contents.IModel[]> {
+  const { content } = await contents.get(folder);
+  const entries = content as Contents.IModel[];
+  const own = entries.filter(({ name }) => /^\d+_.*\.ipynb$/.test(name));
+  const inner = entries.find(({ name, type }) => name === LESSONS && type === 'directory');
+  const theirs = inner ? await lessonsBelow(inner.path, contents) : [];
+  return [...own.sort((a, b) => a.name.localeCompare(b.name)), ...theirs];
 }
 
 function Welcome({

@@ -1,0 +1,204 @@
+/** No edit is lost: two tabs on one notebook, a server that goes away, a folder that cannot be written, a page that is closed. */
+import { chmodSync, mkdirSync, readFileSync, rmSync } from 'node:fs';
+import { join } from 'node:path';
+import type { Page } from 'playwright-core';
+import { afterAll, afterEach, beforeAll, describe, expect, test, vi } from 'vitest';
+import { findChromium } from '../../../src/node/host.ts';
+import { have } from '../../skip.ts';
+import { OpenLab } from './lab.ts';
+import {
+  cellAt,
+  cellsIn,
+  eventually,
+  isSaved,
+  noticesOf,
+  outputAt,
+  sourcesOf,
+  writeNotebook,
+} from './notebook_page.ts';
+
+/** A kernel takes seconds to start, and more where the machine is busy. */
+vi.setConfig({ testTimeout: 180_000, hookTimeout: 180_000 });
+
+const chromium = findChromium();
+let opened: OpenLab | undefined;
+
+beforeAll(async () => {
+  if (chromium) opened = await OpenLab.open(chromium, { remembered: { 'layerscope.inspector': 'closed' } });
+});
+afterAll(() => opened?.close());
+afterEach(async () => {
+  for (const page of opened?.context.pages() ?? []) await page.close();
+  opened?.errors.splice(0);
+});
+
+const labOf = (context: Parameters<typeof have>[0]): OpenLab =>
+  have(context, opened, 'no Chromium on this machine; install it or set LAYERSCOPE_CHROMIUM');
+
+/** Replaces what the first cell says. */
+async function write(page: Page, text: string): Promise<void> {
+  await cellAt(page, 0).locator('.cm-content').click();
+  await page.keyboard.press('Control+a');
+  await page.keyboard.insertText(text);
+  await eventually(() => isSaved(page)).toBe(false);
+}
+
+const save = (page: Page): Promise<void> => page.keyboard.press('Control+s');
+const choose = (page: Page, name: string): Promise<void> =>
+  page.locator('.notice').getByRole('button', { name }).click();
+
+describe('two tabs that edit one notebook', () => {
+  async function twoTabs(lab: OpenLab, name: string): Promise<readonly [Page, Page]> {
+    writeNotebook(lab.root, name, ['// first']);
+    const tabs = [await lab.page(name), await lab.page(name)] as const;
+    await write(tabs[0], '// of tab 1');
+    await save(tabs[0]);
+    await eventually(() => cellsIn(lab.root, name)).toEqual(['// of tab 1']);
+    await write(tabs[1], '// of tab 2');
+    await save(tabs[1]);
+    await eventually(() => noticesOf(tabs[1])).toEqual([expect.stringContaining('the file was changed elsewhere')]);
+    expect(cellsIn(lab.root, name)).toEqual(['// of tab 1']);
+    return tabs;
+  }
+
+  test('the second is told, and may overwrite the file', async (context) => {
+    const lab = labOf(context);
+    const [, second] = await twoTabs(lab, 'overwrite.ipynb');
+    await choose(second, 'Overwrite it');
+    await eventually(() => cellsIn(lab.root, 'overwrite.ipynb')).toEqual(['// of tab 2']);
+    await eventually(() => noticesOf(second)).toEqual([]);
+  });
+
+  test('or load it', async (context) => {
+    const lab = labOf(context);
+    const [, second] = await twoTabs(lab, 'load.ipynb');
+    await choose(second, 'Load it');
+    await eventually(() => sourcesOf(second)).toEqual(['// of tab 1']);
+    await eventually(() => isSaved(second)).toBe(true);
+  });
+
+  test('or save its own under another name, and goes on with that', async (context) => {
+    const lab = labOf(context);
+    const [, second] = await twoTabs(lab, 'as.ipynb');
+    await choose(second, 'Save as …');
+    await second.locator('.jp-Dialog input').fill('as-mine.ipynb');
+    await second.keyboard.press('Enter');
+    await eventually(() => second.locator('.lm-TabBar-tabLabel').allTextContents()).toEqual(['as-mine']);
+    expect(cellsIn(lab.root, 'as.ipynb')).toEqual(['// of tab 1']);
+    await write(second, '// later');
+    await save(second);
+    await eventually(() => cellsIn(lab.root, 'as-mine.ipynb')).toEqual(['// later']);
+  });
+});
+
+describe('a server that is killed under an open page', () => {
+  test('is said; cells stay, are saved when it is back, and run on a new kernel', async (context) => {
+    const lab = labOf(context);
+    writeNotebook(lab.root, 'killed.ipynb', ['// first']);
+    const page = await lab.page('killed.ipynb');
+    await page.locator('.kernel-light[data-state=idle]').waitFor({ timeout: 90_000 });
+    await lab.stop();
+    await eventually(() => noticesOf(page)).toEqual([expect.stringContaining('does not answer')]);
+    await write(page, '6 * 7');
+    await save(page);
+    await eventually(() => noticesOf(page)).toContainEqual(expect.stringContaining('the server does not answer'));
+    expect(await sourcesOf(page)).toEqual(['6 * 7']);
+    await lab.start();
+    await eventually(() => cellsIn(lab.root, 'killed.ipynb')).toEqual(['6 * 7']);
+    await eventually(() => noticesOf(page)).toEqual([expect.stringContaining('this notebook has a new kernel')]);
+    await cellAt(page, 0).locator('.cm-content').click();
+    await page.keyboard.press('Control+Enter');
+    await eventually(() => outputAt(page, 0)).toContain('42');
+  });
+});
+
+describe('a file that cannot be written', () => {
+  test('a folder that is gone: what the server says is shown, and the notebook can be downloaded', async (context) => {
+    const lab = labOf(context);
+    mkdirSync(join(lab.root, 'gone'));
+    writeNotebook(lab.root, 'gone/lost.ipynb', ['// first']);
+    const page = await lab.page('gone/lost.ipynb');
+    await page.locator('.kernel-light[data-state=idle]').waitFor({ timeout: 90_000 });
+    rmSync(join(lab.root, 'gone'), { recursive: true });
+    await write(page, '// kept');
+    await save(page);
+    await eventually(() => noticesOf(page)).toEqual([expect.stringMatching(/Not saved: Cannot .*gone/)]);
+    const [download] = await Promise.all([page.waitForEvent('download'), choose(page, 'Download')]);
+    const notebook = JSON.parse(readFileSync(await download.path(), 'utf8'));
+    expect(download.suggestedFilename()).toBe('lost.ipynb');
+    expect(notebook.cells[0].source).toEqual('// kept');
+  });
+
+  test('a read-only folder is said when the notebook is opened', async (context) => {
+    const lab = labOf(context);
+    have(context, process.getuid?.() === 0 ? undefined : true, 'the superuser writes into read-only folders too');
+    const folder = join(lab.root, 'read-only');
+    mkdirSync(folder);
+    writeNotebook(lab.root, 'read-only/kept.ipynb', ['// first']);
+    chmodSync(join(folder, 'kept.ipynb'), 0o444);
+    chmodSync(folder, 0o555);
+    try {
+      const page = await lab.page('read-only/kept.ipynb');
+      await eventually(() => noticesOf(page)).toEqual([expect.stringContaining('cannot be written')]);
+    } finally {
+      chmodSync(folder, 0o755);
+    }
+  });
+});
+
+describe('a page that goes', () => {
+  test('asks before edits are left behind, and not where there are none', async (context) => {
+    const lab = labOf(context);
+    writeNotebook(lab.root, 'leave.ipynb', ['// first']);
+    const page = await lab.page('leave.ipynb');
+    const asked: string[] = [];
+    page.on('dialog', (dialog) => {
+      asked.push(dialog.type());
+      void dialog.accept();
+    });
+    await page.reload();
+    await cellAt(page, 0).waitFor();
+    expect(asked).toEqual([]);
+    await write(page, '// unsaved');
+    await page.reload();
+    expect(asked).toEqual(['beforeunload']);
+  });
+
+  test('keeps unsaved cells in the browser, and offers them when the notebook is opened again', async (context) => {
+    const lab = labOf(context);
+    writeNotebook(lab.root, 'again.ipynb', ['// first']);
+    const page = await lab.page('again.ipynb');
+    await write(page, '// unsaved');
+    await eventually(() => page.evaluate("localStorage['layerscope.unsaved:again.ipynb'] ?? ''")).toContain(
+      '// unsaved',
+    );
+    await page.close();
+    const next = await lab.page('again.ipynb');
+    await eventually(() => noticesOf(next)).toEqual([expect.stringContaining('were never saved')]);
+    expect(await sourcesOf(next)).toEqual(['// first']);
+    await choose(next, 'Restore them');
+    await eventually(() => sourcesOf(next)).toEqual(['// unsaved']);
+    await save(next);
+    await eventually(() => cellsIn(lab.root, 'again.ipynb')).toEqual(['// unsaved']);
+    await eventually(() => next.evaluate("localStorage['layerscope.unsaved:again.ipynb'] ?? ''")).toBe('');
+  });
+
+  test('saves by itself some seconds after the last edit', async (context) => {
+    const lab = labOf(context);
+    writeNotebook(lab.root, 'autosave.ipynb', ['// first']);
+    const page = await lab.page('autosave.ipynb');
+    await write(page, '// by itself');
+    await eventually(() => cellsIn(lab.root, 'autosave.ipynb')).toEqual(['// by itself']);
+  });
+
+  test('closing a tab asks, and saves on the way', async (context) => {
+    const lab = labOf(context);
+    writeNotebook(lab.root, 'close.ipynb', ['// first']);
+    const page = await lab.page('close.ipynb');
+    await write(page, '// on the way');
+    await page.locator('.lm-TabBar-tabCloseIcon').click();
+    await page.locator('.jp-Dialog').getByText('Save and close').click();
+    await page.locator('.welcome').waitFor();
+    expect(cellsIn(lab.root, 'close.ipynb')).toEqual(['// on the way']);
+  });
+});

@@ -1,0 +1,249 @@
+/** The lab's frame around notebooks: what it weighs, themes, panes, files, and that everybody can use it. */
+import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { createRequire } from 'node:module';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import type { Metafile } from 'esbuild';
+import type { Page } from 'playwright-core';
+import { afterAll, afterEach, beforeAll, describe, expect, test, vi } from 'vitest';
+import { bundlePage } from '../../../src/lab/bundle.mjs';
+import { findChromium } from '../../../src/node/host.ts';
+import { have } from '../../skip.ts';
+import { OpenLab } from './lab.ts';
+import { cellAt, codeCell, eventually, markdownCell, writeNotebook } from './notebook_page.ts';
+
+vi.setConfig({ testTimeout: 120_000, hookTimeout: 120_000 });
+
+const AXE = readFileSync(createRequire(import.meta.url).resolve('axe-core/axe.min.js'), 'utf8');
+
+const chromium = findChromium();
+let opened: OpenLab | undefined;
+
+beforeAll(async () => {
+  if (!chromium) return;
+  opened = await OpenLab.open(chromium, { remembered: { 'layerscope.inspector': 'closed' } });
+  mkdirSync(join(opened.root, 'notebooks'));
+  const table = '<div class="wide" style="overflow-x:auto"><table><tr><td>1</td></tr></table></div>';
+  const error = { output_type: 'error', ename: 'Error', evalue: 'no', traceback: ['\u001b[31mError\u001b[0m: no'] };
+  const chart = {
+    $schema: 'https://vega.github.io/schema/vega-lite/v5.json',
+    description: 'Two bars',
+    data: { values: [{ a: 1 }, { a: 2 }] },
+    mark: 'bar',
+    encoding: { x: { field: 'a', type: 'ordinal' }, y: { field: 'a', type: 'quantitative' } },
+  };
+  const shown = (data: object) => ({ output_type: 'display_data', metadata: {}, data });
+  writeNotebook(opened.root, 'notebooks/01_every_kind.ipynb', [
+    markdownCell('# Title\n\nSee [the second](02_other.ipynb): $a^2$\n\n| a | b |\n|---|---|\n| 1 | 2 |'),
+    { ...codeCell('const a: number = 1; // one'), outputs: [shown({ 'text/html': table }), error] },
+    { ...codeCell("'text'"), outputs: [shown({ 'application/vnd.vegalite.v5+json': chart })] },
+  ]);
+  writeNotebook(opened.root, 'notebooks/02_other.ipynb', ['1']);
+});
+afterAll(() => opened?.close());
+afterEach(async () => {
+  for (const page of opened?.context.pages() ?? []) await page.close();
+  expect(opened?.errors.splice(0) ?? []).toEqual([]);
+  expect(opened?.foreign ?? []).toEqual([]);
+});
+
+const labOf = (context: Parameters<typeof have>[0]): OpenLab =>
+  have(context, opened, 'no Chromium on this machine; install it or set LAYERSCOPE_CHROMIUM');
+
+const EVERY_KIND = 'notebooks/01_every_kind.ipynb';
+
+describe('a first visit', () => {
+  test('needs at most 2.5 MB of scripts', async () => {
+    const folder = mkdtempSync(join(tmpdir(), 'layerscope-page-'));
+    try {
+      expect(bytesAtFirst(await bundlePage(folder))).toBeLessThan(2.5e6);
+      expect(existsSync(join(folder, 'index.html'))).toBe(true);
+    } finally {
+      rmSync(folder, { recursive: true });
+    }
+  });
+
+  test('shows the lessons of the folder, and a click opens one', async (context) => {
+    const page = await labOf(context).page();
+    await page.getByRole('button', { name: '1 Every kind' }).click();
+    await eventually(() => cellAt(page, 0).locator('h1').textContent()).toContain('Title');
+    expect(new URL(page.url()).searchParams.get('notebook')).toBe(EVERY_KIND);
+  });
+});
+
+/** The bytes of main.js and of every piece that it imports at once. */
+function bytesAtFirst({ outputs }: Metafile): number {
+  const first = Object.keys(outputs).find((path) => path.endsWith('/main.js')) ?? '';
+  const pieces = new Set([first]);
+  for (const piece of pieces) {
+    for (const { path, kind } of outputs[piece]?.imports ?? []) if (kind === 'import-statement') pieces.add(path);
+  }
+  return [...pieces].reduce((bytes, piece) => bytes + (outputs[piece]?.bytes ?? Number.POSITIVE_INFINITY), 0);
+}
+
+describe('themes', () => {
+  /** A style of the first element that a selector finds. */
+  const style = (page: Page, selector: string, property: string): Promise<string> =>
+    page.evaluate<string>(`getComputedStyle(document.querySelector(${JSON.stringify(selector)})).${property}`);
+  const LIGHT = { page: 'rgb(255, 255, 255)', chart: 'none' };
+  const DARK = { page: 'rgb(20, 23, 28)', chart: 'invert(0.9) hue-rotate(180deg)' };
+
+  test('follow the system; a choice overrides it and is remembered; charts do as the page does', async (context) => {
+    const page = await labOf(context).page(EVERY_KIND);
+    const drawn = async () => ({
+      page: await style(page, 'body', 'backgroundColor'),
+      chart: await style(page, '.vega-embed svg.marks', 'filter'),
+    });
+    const chart = cellAt(page, 2).locator('.vega-embed svg.marks');
+    await chart.waitFor();
+    await page.emulateMedia({ colorScheme: 'dark' });
+    await eventually(drawn).toEqual(DARK);
+    await page.getByLabel('Theme').selectOption('light');
+    await eventually(drawn).toEqual(LIGHT);
+    await page.reload();
+    await chart.waitFor();
+    expect(await drawn()).toEqual(LIGHT);
+    await page.getByLabel('Theme').selectOption('system');
+    await eventually(drawn).toEqual(DARK);
+  });
+});
+
+describe('panes', () => {
+  const width = async (page: Page, id: string): Promise<number> => (await page.locator(id).boundingBox())?.width ?? 0;
+
+  test('the file list folds away, the inspector opens, fills the page and closes; the page remembers', async (context) => {
+    const page = await labOf(context).page();
+    await page.getByRole('button', { name: 'Files', exact: true }).click();
+    await eventually(() => page.locator('#files').isVisible()).toBe(false);
+    await page.getByRole('button', { name: 'Inspector', exact: true }).click();
+    await page.locator('#inspector').getByText('Look into a model').waitFor();
+    await page.getByRole('button', { name: 'Wide' }).click();
+    expect(await width(page, '#inspector')).toBe(1280);
+    await page.reload();
+    await eventually(() => width(page, '#inspector')).toBe(1280);
+    await page.getByRole('button', { name: 'Wide' }).click();
+    await page.getByRole('button', { name: 'Inspector', exact: true }).click();
+    await eventually(() => page.locator('#inspector').isVisible()).toBe(false);
+    await page.getByRole('button', { name: 'Files', exact: true }).click();
+    await eventually(() => page.locator('#files').isVisible()).toBe(true);
+  });
+
+  test('an edge is moved by arrow keys and by the mouse, within its bounds', async (context) => {
+    const page = await labOf(context).page();
+    const edge = page.getByRole('separator', { name: 'Width of the file list' });
+    const before = await width(page, '#files');
+    await edge.focus();
+    await page.keyboard.press('ArrowRight');
+    expect(await width(page, '#files')).toBe(before + 24);
+    expect(await edge.getAttribute('aria-valuenow')).toBe(`${before + 24}`);
+    await page.keyboard.press('Home');
+    expect(await width(page, '#files')).toBe(140);
+    const box = await edge.boundingBox();
+    await page.mouse.move((box?.x ?? 0) + 3, 300);
+    await page.mouse.down();
+    await page.mouse.move((box?.x ?? 0) + 63, 300, { steps: 3 });
+    await page.mouse.up();
+    expect(await width(page, '#files')).toBe(200);
+  });
+
+  test('text grows for a lecture hall, in notebooks too', async (context) => {
+    const page = await labOf(context).page(EVERY_KIND);
+    const size = () => page.evaluate<string>("getComputedStyle(document.querySelector('.cm-content')).fontSize");
+    await cellAt(page, 1).locator('.cm-content').waitFor();
+    expect(await size()).toBe('13.5px');
+    for (let step = 0; step < 4; step++) await page.getByRole('button', { name: 'A+' }).click();
+    await eventually(size).toBe('23.625px');
+    for (let step = 0; step < 4; step++) await page.getByRole('button', { name: 'A−' }).click();
+    await eventually(size).toBe('13.5px');
+  });
+});
+
+describe('files', () => {
+  test('a notebook is made, renamed and deleted, and folders are gone through', async (context) => {
+    const lab = labOf(context);
+    const page = await lab.page();
+    const files = page.locator('#files');
+    await files.getByRole('button', { name: 'notebooks', exact: true }).click();
+    await files.getByRole('button', { name: '01_every_kind', exact: true }).waitFor();
+    await files.getByRole('button', { name: 'Top' }).click();
+    await files.getByRole('button', { name: 'New notebook' }).click();
+    await cellAt(page, 0).waitFor();
+    const made = new URL(page.url()).searchParams.get('notebook') ?? '';
+    expect(existsSync(join(lab.root, made))).toBe(true);
+    await files.getByRole('button', { name: `Rename ${made}` }).click();
+    await page.locator('.jp-Dialog input').fill('mine.ipynb');
+    await page.keyboard.press('Enter');
+    await eventually(() => page.locator('.lm-TabBar-tabLabel').allTextContents()).toEqual(['mine']);
+    expect(existsSync(join(lab.root, 'mine.ipynb'))).toBe(true);
+    await page.locator('.lm-TabBar-tabCloseIcon').click();
+    await files.getByRole('button', { name: 'Delete mine.ipynb' }).click();
+    await page.locator('.jp-Dialog-button.jp-mod-warn').click();
+    await eventually(() => existsSync(join(lab.root, 'mine.ipynb'))).toBe(false);
+  });
+
+  test('a link in a text opens the other notebook in a tab, and tabs are gone through by keys', async (context) => {
+    const page = await labOf(context).page(EVERY_KIND);
+    await cellAt(page, 0).getByText('the second').click();
+    const tabs = page.locator('.lm-TabBar-tab');
+    await eventually(() => tabs.allTextContents()).toEqual(['01_every_kind', '02_other']);
+    await eventually(() => new URL(page.url()).searchParams.get('notebook')).toBe('notebooks/02_other.ipynb');
+    await tabs.nth(1).focus();
+    await page.keyboard.press('ArrowLeft');
+    await page.keyboard.press('Enter');
+    await eventually(() => new URL(page.url()).searchParams.get('notebook')).toBe(EVERY_KIND);
+  });
+});
+
+describe('everybody can use it', () => {
+  test.for(['light', 'dark'] as const)(
+    'axe finds nothing serious in a notebook, in the %s theme',
+    async (theme, context) => {
+      const page = await labOf(context).page(EVERY_KIND);
+      await page.emulateMedia({ colorScheme: theme });
+      await cellAt(page, 2).locator('.vega-embed svg.marks').waitFor();
+      expect(await seriousFaults(page)).toEqual([]);
+    },
+  );
+
+  test('axe finds nothing serious in the welcome', async (context) => {
+    expect(await seriousFaults(await labOf(context).page())).toEqual([]);
+  });
+
+  test('the first Tab offers to skip to the notebook, and every control of the header is reached by Tab', async (context) => {
+    const page = await labOf(context).page(EVERY_KIND);
+    await page.evaluate('document.activeElement?.blur()');
+    const reached: string[] = [];
+    for (let step = 0; step < 9; step++) {
+      await page.keyboard.press('Tab');
+      reached.push(await page.evaluate<string>('document.activeElement.id || document.activeElement.textContent'));
+    }
+    expect(reached).toEqual([
+      'Skip to the notebook',
+      'Skip to the inspector',
+      'files-switch',
+      'smaller',
+      'larger',
+      'theme',
+      'inspector-switch',
+      'wide-switch',
+      expect.anything(),
+    ]);
+  });
+});
+
+/** What axe calls serious or worse, with the elements. It is run in the page by the debugger: the policy lets in no script. */
+async function seriousFaults(page: Page): Promise<string[]> {
+  await page.evaluate(AXE);
+  const { violations } = await page.evaluate<AxeResult>("axe.run(document, { resultTypes: ['violations'] })");
+  return violations
+    .filter(({ impact }) => impact === 'serious' || impact === 'critical')
+    .map(({ id, nodes }) => `${id}: ${nodes.map(({ html }) => html).join(' ')}`);
+}
+
+interface AxeResult {
+  readonly violations: readonly {
+    readonly id: string;
+    readonly impact: string;
+    readonly nodes: readonly { readonly html: string }[];
+  }[];
+}
