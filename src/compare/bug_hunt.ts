@@ -172,13 +172,17 @@ function passesOf(model: Model, probe: ProbeName): readonly (readonly number[])[
 export class BugHunt {
   readonly seed: number;
   readonly level: HuntLevel;
+  /** The broken engine, that looks like a healthy one: its runs can be stepped through and drawn as any other's. */
+  readonly engine: Model;
   readonly #model: Model;
   readonly #drawn: Drawn;
+  readonly #counted = new Set<string>();
   #texts = 0;
 
   constructor(model: Model, seed: number, level: HuntLevel, drawn: Drawn) {
     this.seed = seed;
     this.level = level;
+    this.engine = drawn.broken.seenAs(model);
     this.#model = model;
     this.#drawn = drawn;
   }
@@ -209,24 +213,29 @@ export class BugHunt {
     }
     const prompt = tokens.slice(0, tokens.length - decode);
     const passes = [prompt, ...tokens.slice(prompt.length).map((token) => [token])];
-    const run = await runOf(this.#drawn.broken, passes, { signal, onProgress });
+    const run = await runOf(this.engine, passes, { signal, onProgress });
     try {
       this.#texts++;
-      return await this.#disguised(run, typeof input === 'string' ? input : undefined);
+      return await this.#copied(run, typeof input === 'string' ? input : undefined);
     } finally {
       run.close();
     }
   }
 
-  /** The trace as a healthy engine's: its tensors under its ops, and a manifest without the fault. */
-  async #disguised({ trace, tokens }: Run, prompt: string | undefined): Promise<Trace> {
-    const healthy = new Map(this.#model.steps.map((step) => [step.name, step]));
+  /** Counts a text that `engine` was given; one of the same key counts once. */
+  countText(key: string): void {
+    if (this.#counted.has(key)) return;
+    this.#counted.add(key);
+    this.#texts++;
+  }
+
+  /** The run's numbers as a trace that outlives it. */
+  async #copied({ trace, tokens }: Run, prompt: string | undefined): Promise<Trace> {
     const values = new Map<TraceRow, Float32Array>();
     for (const row of trace.entries) {
-      const step = healthy.get(row.name);
-      if (!step) continue;
       const { data } = await trace.tensor(row.name, { pass: row.pass });
-      values.set({ ...row, op: step.op, seq: values.size }, data);
+      // Whether the run has the values would be asked of it when it is gone.
+      values.set({ ...row }, data);
     }
     const { plan: _plan, ...manifest } = this.#model.manifest(tokens, prompt === undefined ? {} : { prompt });
     return new RowTrace({
@@ -310,7 +319,7 @@ export class HuntResult implements HuntResultParts {
     const { score, submitted, drawn, isFault, isLayer, isHead, texts, path } = this;
     const right = (is: boolean) => (is ? 'right' : 'not right');
     const off = Number.isFinite(path.relativeRmsError)
-      ? `off by ${(100 * path.relativeRmsError).toPrecision(2)} %`
+      ? `off by ${Number((100 * path.relativeRmsError).toPrecision(2))} %`
       : 'not finite';
     return [
       `${score} of 100 for ${placeText(submitted)}, after ${texts} ${texts === 1 ? 'text' : 'texts'}`,

@@ -54,6 +54,8 @@ export interface Judgement {
 export interface NextProbe {
   /** `one token`, `BOS and one token`, `a prefill of 8`, `a prefill and a decode`, `a long prompt`. */
   readonly probe: string;
+  /** How its tokens are cut into passes. */
+  readonly passes: readonly Pass[];
   /** The tensors to dump, on both sides. */
   readonly dump: readonly string[];
   /** How many of what remains would be left by it, on average. */
@@ -389,7 +391,7 @@ function nextProbe(remaining: readonly Fault[], { nLayer }: Seen): NextProbe | n
   const rated = PROBES.map(({ probe, passes }) => {
     const groups = groupsOf(remaining, { passes, nLayer });
     const squares = groups.reduce((sum, { size }) => sum + size ** 2, 0);
-    return { probe, groups, leaves: squares / remaining.length };
+    return { probe, passes, groups, leaves: squares / remaining.length };
   });
   const least = Math.min(...rated.map(({ leaves }) => leaves));
   const best = rated.find(({ leaves }) => leaves <= ALMOST * least);
@@ -403,7 +405,7 @@ function nextProbe(remaining: readonly Fault[], { nLayer }: Seen): NextProbe | n
   const left = hidden === 1 ? 'the one that it cannot show is left' : `the ${hidden} that it cannot show are left`;
   const silent = hidden > 0 ? `; where all agree, ${left}` : '';
   return {
-    ...{ probe: best.probe, dump, leaves: best.leaves },
+    ...{ probe: best.probe, passes: best.passes, dump, leaves: best.leaves },
     sentence:
       `Run ${best.probe} and compare ${dump.join(', ')}: the first that parts, and in which pass, tells ` +
       `${best.groups.length} groups of the ${remaining.length} apart${silent}`,

@@ -49,9 +49,9 @@ export function probeNamed(name: string): ProbeRun {
 /** Tokens of a long prompt where none are given. */
 const LONG = 64;
 
-/** Ids spread over the vocabulary by the golden ratio, so that none comes twice soon; none of them BOS. */
-export function probeTokens({ config: { nVocab, nCtx }, tokenizer: { bos } }: Model): number[] {
-  return Array.from({ length: Math.min(LONG, nCtx) }, (_, i) => {
+/** At most `n` ids spread over the vocabulary by the golden ratio, so that none comes twice soon; none of them BOS. */
+export function probeTokens({ config: { nVocab, nCtx }, tokenizer: { bos } }: Model, n = LONG): number[] {
+  return Array.from({ length: Math.min(n, nCtx) }, (_, i) => {
     const id = Math.floor((((i + 1) * 0.6180339887) % 1) * nVocab);
     return id === bos ? (id + 1) % nVocab : id;
   });

@@ -17,6 +17,7 @@ import { Tensor } from '../trace/tensor.ts';
 import type { Manifest } from '../trace/trace.ts';
 import { version } from '../version.ts';
 import type { Backend } from './backend.ts';
+import { disguised } from './disguise.ts';
 import { referenceBackend } from './reference.ts';
 import { DEFAULT_BUDGET, observedBy, Run, type RunOptions } from './run.ts';
 import { type OpWeight, runOp } from './run_op.ts';
@@ -80,6 +81,8 @@ interface ModelParts {
   readonly platform: Platform;
   readonly transforms: readonly Transform[];
   readonly steps: readonly Step[];
+  /** Whose steps these are, where the backend runs others; see `seenAs`. */
+  readonly disguise?: Model | undefined;
 }
 
 export class Model {
@@ -236,16 +239,26 @@ export class Model {
 
   /** The same file and steps on a backend of its own; itself where it runs there already. Closing one closes the file of both. */
   async on(backend: 'webgpu' | 'reference'): Promise<Model> {
-    const { platform, weights } = this.#parts;
-    if (this.backend.name === backend) return this;
-    return new Model({ ...this.#parts, backend: await backendOf(backend, platform, weights) });
+    const { platform, weights, disguise } = this.#parts;
+    if (this.backend.name === backend && !disguise) return this;
+    return new Model({ ...this.#parts, backend: await backendOf(backend, platform, weights), disguise: undefined });
+  }
+
+  /**
+   * A model whose runs compute what this one computes and look like the other's, of the same file: steps, names, manifest and
+   * weights are the other's, and so are single steps that are run alone, and what it is on another backend or untransformed.
+   * An engine with a fault that nobody is told.
+   */
+  seenAs(other: Model): Model {
+    const backend = disguised(this.backend, this.steps, other.steps);
+    return new Model({ ...other.#parts, backend, disguise: other });
   }
 
   /** The model without its transforms. */
   get untransformed(): Model {
-    return this.#parts.transforms.length === 0
-      ? this
-      : new Model({ ...this.#parts, transforms: [], steps: forward(this.config) });
+    const { transforms, disguise } = this.#parts;
+    if (disguise) return disguise.untransformed;
+    return transforms.length === 0 ? this : new Model({ ...this.#parts, transforms: [], steps: forward(this.config) });
   }
 
   /** The same model with other steps; weights and device memory are shared. */

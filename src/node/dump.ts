@@ -64,15 +64,20 @@ export async function readDump(path: string, options: ReadDumpOptions = {}): Pro
   if (isFolder) return placed(await openFolder(bare), options, false);
   const source = await openFile(bare);
   try {
-    const format = options.format ?? (await formatOf(source));
-    if (format === 'arrow' && isArrowFile(await head(source)) && (await isArrowTrace(source))) {
-      return await openArrowTrace(source);
-    }
-    return await placed(await openAs(format, source, { table }), options, format === 'table');
+    return await readDumpFrom(source, { ...options, ...(table === undefined ? {} : { table }) });
   } catch (error) {
     await source.close();
     throw error;
   }
+}
+
+/** As `readDump`, of one file that is open; closing the trace closes it. Where it throws, the source stays open. */
+export async function readDumpFrom(source: ByteSource, options: ReadDumpOptions = {}): Promise<Trace> {
+  const format = options.format ?? (await formatOf(source));
+  if (format === 'arrow' && isArrowFile(await head(source)) && (await isArrowTrace(source))) {
+    return openArrowTrace(source);
+  }
+  return placed(await openAs(format, source, options), options, format === 'table');
 }
 
 /** `notes.md#2` is table 2 of notes.md, unless there is a file of that whole name. */

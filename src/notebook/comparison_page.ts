@@ -1,6 +1,7 @@
 /** A comparison as one HTML page that needs nothing else: what a cell shows of it, with charts that answer to the mouse. */
+import { comparisonCharts } from '../charts/comparison_charts.ts';
 import type { Comparison } from '../compare/comparison.ts';
-import { comparisonCharts, comparisonHtml } from './comparison_view.ts';
+import { comparisonHtml } from './comparison_view.ts';
 import { type Captioned, chartBundle } from './display/chart.ts';
 import { Html, html } from './display/html.ts';
 import { MarkdownPage } from './ipynb/markdown.ts';

@@ -2,51 +2,14 @@
  * A comparison as HTML, below a cell and on a page of its own: the verdict, what a report says, the table of tensors with a
  * colour per row, and the charts. How a chart becomes HTML is up to who shows it.
  */
-import { attentionDifference, type Chart, errorGrowth, logitsBeside, rmsBeside } from '../charts/index.ts';
-import { traceOf } from '../charts/source.ts';
-import type { Compared, Comparison, TensorComparison, Verdict } from '../compare/comparison.ts';
+import type { Comparison, TensorComparison, Verdict } from '../compare/comparison.ts';
 import { headlineOf, outlineOf, type Section } from '../compare/report/outline.ts';
-import { type Standing, standingOf } from '../compare/report/standing.ts';
+import { type Standing, standingOf, VERDICT_SIGNS } from '../compare/report/standing.ts';
 import { type Table, tensorsThatMatter, tensorTable } from '../compare/report/tensor_table.ts';
 import { type Html, html, htmlTable, scrolling } from './display/html.ts';
 
 /** Rows of the table before it is folded, and below the fold; entries of a list. */
 const [MOST_ROWS, MOST_FOLDED, MOST] = [14, 500, 8];
-
-/** The charts that this comparison has something to draw in, the most telling first. */
-export async function comparisonCharts(comparison: Comparison): Promise<Chart[]> {
-  const { compared } = comparison;
-  const charts: Chart[] = [];
-  if (comparison.tensors.some(({ measure }) => measure !== null)) {
-    charts.push(await errorGrowth(comparison), await rmsBeside(comparison));
-  }
-  if (!compared || comparison.verdict === 'refused') return charts;
-  const { ours, reference } = compared;
-  if (bothKeep(compared, 'result_output')) charts.push(await logitsBeside(ours, reference));
-  const place = divergentHead(comparison);
-  if (place && bothKeep(compared, `kq_soft_max-${place.layer}`)) {
-    charts.push(await attentionDifference(ours, reference, place));
-  }
-  return charts;
-}
-
-function bothKeep({ ours, reference }: Compared, name: string): boolean {
-  return [ours, reference].every((source) => {
-    const rows = traceOf(source).entries.filter((row) => row.name === name);
-    return rows.length > 0 && rows.every(({ hasValues }) => hasValues);
-  });
-}
-
-/** The head of the first divergence as a head of queries: one of keys and values serves several, of which the first. */
-function divergentHead({ firstDivergence: first, tensors }: Comparison): { layer: number; head: number } | null {
-  if (!first || first.layer === null || first.head === null) return null;
-  const headsOf = (name: string) => {
-    const tensor = tensors.find((each) => each.name === name);
-    return tensor?.shape[tensor.dims.indexOf('head')];
-  };
-  const [nHead, here] = [headsOf(`kq_soft_max-${first.layer}`), headsOf(first.name)];
-  return nHead && here ? { layer: first.layer, head: Math.floor((first.head * nHead) / here) } : null;
-}
 
 /** Everything but the charts, which stand where `figures` are. */
 export function comparisonHtml(comparison: Comparison, figures: Html): Html {
@@ -60,19 +23,18 @@ ${figures}
 ${wordsHtml([last])}`;
 }
 
-/** A sign for each verdict, so that colour is not all that tells them apart. */
-const VERDICTS: Readonly<Record<Verdict, { readonly sign: string; readonly colour: string }>> = {
-  agree: { sign: '✓', colour: '#009E73' },
-  noise: { sign: '≈', colour: '#56B4E9' },
-  precision: { sign: '≈', colour: '#CC79A7' },
-  'other layout': { sign: '⇄', colour: '#E69F00' },
-  bug: { sign: '✗', colour: '#D55E00' },
-  refused: { sign: '⊘', colour: '#808080' },
+const VERDICT_COLOURS: Readonly<Record<Verdict, string>> = {
+  agree: '#009E73',
+  noise: '#56B4E9',
+  precision: '#CC79A7',
+  'other layout': '#E69F00',
+  bug: '#D55E00',
+  refused: '#808080',
 };
 
 function banner(comparison: Comparison): Html {
-  const { sign, colour } = VERDICTS[comparison.verdict];
-  return html`<div style="border-left: 6px solid ${colour}; padding: 4px 10px; margin: 4px 0px"><strong>${sign} ${headlineOf(comparison)}</strong></div>`;
+  const { verdict } = comparison;
+  return html`<div style="border-left: 6px solid ${VERDICT_COLOURS[verdict]}; padding: 4px 10px; margin: 4px 0px"><strong>${VERDICT_SIGNS[verdict]} ${headlineOf(comparison)}</strong></div>`;
 }
 
 function wordsHtml(sections: readonly Section[]): Html {

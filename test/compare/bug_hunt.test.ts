@@ -164,3 +164,16 @@ test.skipIf(noAdapter)('an adapter draws what the f64 reference draws', async ()
     expect(drawn[1]).toEqual(drawn[0]);
   }
 });
+
+test('the engine steps through what a trace of it holds, and looks healthy while it does', async () => {
+  const { model, hunt } = await opened('easy', 3);
+  const tokens = probeTokens(model).slice(0, 6);
+  const trace = await hunt.trace(tokens);
+  const run = await hunt.engine.start(tokens).toEnd();
+  expect(hunt.engine.steps).toEqual(model.steps);
+  for (const { name, pass, statistics } of trace.entries) {
+    const row = run.trace.entries.find((each) => each.name === name && each.pass === pass);
+    expect(row?.statistics.hash64, name).toBe(statistics.hash64);
+  }
+  expect((await compare(run, await model.start(tokens).toEnd())).verdict).toBe('bug');
+});

@@ -2,7 +2,7 @@
  * How a pair of tensors stands: its status, and for one that is beyond its tolerance whether the error was made there. What
  * reports name a row by, and charts colour it by.
  */
-import type { TensorComparison } from '../comparison.ts';
+import type { TensorComparison, Verdict } from '../comparison.ts';
 
 /**
  * `made`, `precision`, `noise` and `other layout` are what the op alone on identical inputs gave; `inherited` is an error that came
@@ -36,3 +36,13 @@ export function standingOf({ status, isolation }: Pick<TensorComparison, 'status
   if (isolation && isolation.outcome !== 'inherited') return isolation.outcome;
   return status === 'beyond' && isolation ? 'inherited' : status;
 }
+
+/** A sign for each verdict, so that colour is not all that tells them apart. */
+export const VERDICT_SIGNS: Readonly<Record<Verdict, string>> = {
+  agree: '✓',
+  noise: '≈',
+  precision: '≈',
+  'other layout': '⇄',
+  bug: '✗',
+  refused: '⊘',
+};

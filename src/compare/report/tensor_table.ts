@@ -108,7 +108,10 @@ function nearness({ measure, tolerance, status }: TensorComparison): number {
 }
 
 /** `token 5 ␣to, head 2, [2, 5, 3]`; what the tensor has no axis for is left out. */
-export function placeText({ ours, reference }: Comparison, { token, head, index }: Place): string {
+export function placeText(
+  { ours, reference }: Pick<Comparison, 'ours' | 'reference'>,
+  { token, head, index }: Place,
+): string {
   const side = ours.manifest.pieces ? ours : reference;
   return [
     ...(token === null ? [] : [`token ${tokenLabel(side, token)}`]),

@@ -2,6 +2,7 @@
  * An experiment: a text on its way through a model, with what was changed on purpose. Plain data, so that a link holds it, a
  * cell can be written from it, and two that are equal share one run.
  */
+import type { HuntLevel } from '../../compare/bug_hunt.ts';
 import { fault } from '../../engine/faults/index.ts';
 import { type ChangeOptions, change } from '../../engine/transforms/change.ts';
 import type { Transform } from '../../engine/transforms/transform.ts';
@@ -19,6 +20,14 @@ export interface Experiment {
   readonly chat?: boolean;
   readonly faults: readonly FaultSpec[];
   readonly changes: readonly ChangeSpec[];
+  /** Runs on the broken engine of this hunt; then there are no faults beside. */
+  readonly hunt?: HuntSpec;
+}
+
+/** A fault that nobody is told: drawn by seed, as `bugHunt` does. */
+export interface HuntSpec {
+  readonly seed: number;
+  readonly level: HuntLevel;
 }
 
 export interface FaultSpec {
@@ -31,9 +40,9 @@ export interface ChangeSpec extends ChangeOptions {
   readonly tensor: string;
 }
 
-/** The same for experiments that are equal, in whatever order their parts were written. */
-export function keyOf(experiment: Experiment): string {
-  return JSON.stringify(experiment, (_, value: unknown) =>
+/** The same for experiments, and other plain data, that are equal, in whatever order their parts were written. */
+export function keyOf(data: object): string {
+  return JSON.stringify(data, (_, value: unknown) =>
     value !== null && typeof value === 'object' && !Array.isArray(value)
       ? Object.fromEntries(Object.entries(value).sort(([a], [b]) => (a < b ? -1 : 1)))
       : value,

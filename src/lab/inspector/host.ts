@@ -9,6 +9,11 @@ export interface InspectorHost {
   open(path: string): Promise<ByteSource>;
   /** What llama.cpp computes of the same tokens; null where there is no llama.cpp. */
   readonly llamaCpp: ((model: Model, tokens: readonly number[], watch: Watch) => Promise<Trace>) | null;
+  /** Opens a dump of another program, as `readDumpFrom` of src/node does; absent where .arrow traces are all that is read. */
+  readonly readDump?: (
+    source: ByteSource,
+    known: { readonly model?: Model; readonly tokens?: readonly number[] },
+  ) => Promise<Trace>;
   /** Bytes of values that all runs may keep together. Default three times what one run keeps in a notebook. */
   readonly budget?: number;
 }

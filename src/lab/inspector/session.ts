@@ -2,6 +2,7 @@
  * The inspector's state on the side where the engine is: opened models and traces, and one run per experiment. Everything
  * else is in the requests, of which each asks it for a run.
  */
+import { type BugHunt, bugHunt } from '../../compare/bug_hunt.ts';
 import { type Model, openModelFrom } from '../../engine/model.ts';
 import { DEFAULT_BUDGET, Run } from '../../engine/run.ts';
 import { type AttributionOptions, attribution } from '../../engine/transforms/attribution.ts';
@@ -10,13 +11,15 @@ import type { Transform } from '../../engine/transforms/transform.ts';
 import { DeviceError, UsageError } from '../../errors.ts';
 import type { ByteSource, Gpu, Watch } from '../../platform.ts';
 import { type ArrowTrace, openArrowTrace } from '../../trace/arrow_reader.ts';
-import { type Experiment, keyOf, transformsOf } from './experiment.ts';
+import type { HeldComparison } from './comparisons.ts';
+import { type Experiment, type HuntSpec, keyOf, transformsOf } from './experiment.ts';
 import type { InspectorHost } from './host.ts';
+import { insist } from './insist.ts';
 import { Kept } from './kept.ts';
 import type { ReadLent } from './port.ts';
 
 /** How many are kept. What is used longer ago is given back: a run holds its values, a model its weights on the device. */
-const [MOST_RUNS, MOST_MODELS, MOST_TRACES] = [6, 4, 4] as const;
+const [MOST_RUNS, MOST_MODELS, MOST_TRACES, MOST_COMPARISONS, MOST_HUNTS] = [6, 4, 4, 2, 8] as const;
 
 /** Bytes of values that all runs may keep together, unless the host says otherwise. */
 const RUNS_BUDGET = 3 * DEFAULT_BUDGET;
@@ -42,8 +45,13 @@ export class Session {
   readonly #dropped = new Map<string, ByteSource>();
   readonly #kinds = new Map<string, 'model' | 'trace'>();
   readonly #runs = new Kept<Run>(MOST_RUNS, (run) => run.close());
+  /** Comparisons; see comparisons.ts. */
+  readonly comparisons = new Kept<HeldComparison>(MOST_COMPARISONS, (held) => held.close());
+  readonly #hunts = new Kept<BugHunt>(MOST_HUNTS, () => {});
   readonly #models = new Kept<OpenedFile>(MOST_MODELS, async ({ model }) => {
     await this.#runs.drop((run) => run.model.gguf === model.gguf);
+    await this.comparisons.drop((held) => held.model?.gguf === model.gguf);
+    await this.#hunts.drop((hunt) => hunt.engine.gguf === model.gguf);
     await model.close();
   });
   readonly #traces = new Kept<ArrowTrace>(MOST_TRACES, (trace) => trace.close());
@@ -184,6 +192,28 @@ export class Session {
     });
   }
 
+  /** What runs an experiment: its file's model, or the broken engine of its hunt, with what it changes. */
+  async engine(experiment: Experiment): Promise<Model> {
+    const { hunt, faults } = experiment;
+    if (!hunt) return (await this.model(experiment)).with(...transformsOf(experiment));
+    if (faults.length > 0) {
+      throw new UsageError(
+        'Cannot switch a fault on during a hunt: it would hide the one that is there; end the hunt first',
+      );
+    }
+    return (await this.hunt({ ...experiment, hunt })).engine.with(...transformsOf(experiment));
+  }
+
+  /** The hunt in a file's model; begun once. Throws UsageError and InterruptedError as `bugHunt` does. */
+  async hunt(
+    { file, backend, hunt }: Pick<Experiment, 'file' | 'backend'> & { readonly hunt: HuntSpec },
+    watch: Watch = {},
+  ): Promise<BugHunt> {
+    const model = await this.model({ file, backend });
+    const begin = () => bugHunt({ model, ...hunt, ...watch });
+    return insist(this.#hunts, keyOf({ file, backend, hunt }), begin, watch);
+  }
+
   /** The experiment's run, wherever its last move left it. */
   run(experiment: Experiment): Promise<Run> {
     return this.#run(experiment, keyOf(experiment), [], {});
@@ -216,17 +246,21 @@ export class Session {
     observers: readonly Transform[],
     options: { readonly select?: readonly string[]; readonly statistics?: boolean },
   ): Promise<Run> {
-    const model = await this.model(experiment);
+    const engine = await this.engine(experiment);
     return this.#runs.get(key, async () => {
-      const { tokens, text, bos, chat } = experiment;
+      const { tokens, text, bos, chat, hunt } = experiment;
       const budget = (this.host.budget ?? RUNS_BUDGET) / MOST_RUNS;
-      const changed = model.with(...transformsOf(experiment), ...observers);
-      return changed.start(tokens ?? text, { bos, chat, budget, ...options, ...(tokens ? { prompt: text } : {}) });
+      if (hunt) (await this.hunt({ ...experiment, hunt })).countText(keyOf({ tokens, text, bos, chat }));
+      return engine
+        .with(...observers)
+        .start(tokens ?? text, { bos, chat, budget, ...options, ...(tokens ? { prompt: text } : {}) });
     });
   }
 
   async close(): Promise<void> {
     await this.#runs.drop();
+    await this.comparisons.drop();
+    await this.#hunts.drop();
     await this.#models.drop();
     await this.#traces.drop();
   }

@@ -1,5 +1,6 @@
 /** Where the inspector runs in the lab: Node's GPU, the files of the lab's folder and no others, and llama.cpp where it is. */
 import { LayerscopeError } from '../../errors.ts';
+import { readDumpFrom } from '../../node/dump.ts';
 import { openFile } from '../../node/files.ts';
 import { nodePlatform } from '../../node/index.ts';
 import { type LlamaCpp, llamaCpp, oracleAvailable } from '../../oracle/index.ts';
@@ -14,6 +15,7 @@ export function labHost(root: Root): InspectorHost {
   const engines = new Map<string, LlamaCpp>();
   return {
     platform: nodePlatform,
+    readDump: readDumpFrom,
     async open(path) {
       const { file } = await root.locate(path);
       const source = await openFile(file);

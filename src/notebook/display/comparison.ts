@@ -1,8 +1,9 @@
 /** Comparisons: the verdict, the tensors with a colour per row, and the charts as pictures; as plain text, the report. */
+import { comparisonCharts } from '../../charts/comparison_charts.ts';
 import type { Chart } from '../../charts/index.ts';
 import { Comparison } from '../../compare/comparison.ts';
 import { reportText } from '../../compare/report/text.ts';
-import { comparisonCharts, comparisonHtml } from '../comparison_view.ts';
+import { comparisonHtml } from '../comparison_view.ts';
 import { dataUrl } from '../ipynb/pictures.ts';
 import { type Captioned, chartBundle } from './chart.ts';
 import { type Html, html } from './html.ts';

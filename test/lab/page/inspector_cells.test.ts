@@ -2,6 +2,7 @@
 import { fileURLToPath } from 'node:url';
 import { signal } from '@preact/signals';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { faults } from '../../../src/engine/faults/index.ts';
 import { LayerscopeError } from '../../../src/errors.ts';
 import type { Experiment } from '../../../src/lab/inspector/experiment.ts';
 import type { RunState } from '../../../src/lab/inspector/requests/move.ts';
@@ -92,6 +93,13 @@ describe('in the kernel', () => {
       expect(said).toContain(part);
     }
   });
+
+  test('in a hunt the broken engine runs, and the code names no fault', async () => {
+    const code = codeOf({ ...EXPERIMENT, hunt: { seed: 5, level: 'easy' } });
+    const compared = `${code}\n(await compare(run, await model.untransformed.start(run.tokens).toEnd())).verdict`;
+    expect(await resultOf(compared)).toMatch(/^'?bug'?$/);
+    expect(faults.filter(({ name }) => code.includes(name))).toEqual([]);
+  }, 60_000);
 
   test('ids in place of a text, and a word on BOS, are kept', async () => {
     const code = codeOf({ ...EXPERIMENT, tokens: [1, 300, 17], bos: false });

@@ -47,6 +47,12 @@ test('whatever a link holds comes out of it as it went in', () => {
   }
 });
 
+test('a hunt is in a link by its level and seed alone', () => {
+  const hunting: Linked = { ...plain, experiment: { ...plain.experiment, hunt: { seed: 7, level: 'hard' } } };
+  expect(hashOf(hunting)).toBe('#inspect=1&model=fixtures/lily.gguf&text=Lily+gave&hunt=hard:7&view=step');
+  expect(readHash(hashOf(hunting))).toEqual(hunting);
+});
+
 test('a hash that is none of ours is left alone', () => {
   expect(readHash('')).toBeNull();
   expect(readHash('#section-2')).toBeNull();
@@ -60,6 +66,8 @@ describe('a link that was cut off, changed or made to harm is refused with what 
     ['inspect=1&model=m.gguf&token=-1', 'token is "-1"; wanted a whole number'],
     ['inspect=1&model=m.gguf&layer=1e9', 'layer is "1e9"; wanted a whole number'],
     ['inspect=1&model=m.gguf&tokens=1,,2', 'tokens is ""; wanted a whole number'],
+    ['inspect=1&model=m.gguf&hunt=medium:7', 'hunt is "medium"; wanted easy or hard'],
+    ['inspect=1&model=m.gguf&hunt=easy', 'hunt is ""; wanted a whole number'],
     ['inspect=1&model=m.gguf&bos=maybe', 'bos is "maybe"; wanted true or false'],
     ['inspect=1&model=m.gguf&fault=rope-base:{"base":', 'what stands behind fault "rope-base" is cut off or changed'],
     ['inspect=1&model=m.gguf&fault=rope-base:{"base":{"a":1}}', 'has the parameter {"a":1}, which is none'],

@@ -70,6 +70,7 @@ export async function openInspectorPage(
   executablePath: string,
   files: LabFiles,
   viewport = { width: 1280, height: 720 },
+  host: Partial<InspectorHost> = {},
 ): Promise<InspectorPage> {
   const served = await bundle();
   const server = createServer(async ({ url = '/' }, response) => {
@@ -91,7 +92,7 @@ export async function openInspectorPage(
       onMessage: (listener) => socket.on('message', (data) => listener(fromBytes(data as Uint8Array))),
       onClose: (listener) => socket.on('close', () => listener('The page is gone')),
     };
-    serveInspector(port, hostOf(files));
+    serveInspector(port, { ...hostOf(files), ...host });
   });
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
   const url = `http://127.0.0.1:${(server.address() as AddressInfo).port}/`;

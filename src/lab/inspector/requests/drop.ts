@@ -2,13 +2,18 @@
 import type { Request } from '../request.ts';
 
 export interface DroppedFile {
-  readonly kind: 'model' | 'trace';
+  /** A dump is another program's; what it holds is known when it is compared. */
+  readonly kind: 'model' | 'trace' | 'dump';
 }
 
-export const drop: Request<{ readonly name: string; readonly size: number }, DroppedFile> = async (
-  session,
-  { name, size },
-) => {
+export interface DropParams {
+  readonly name: string;
+  readonly size: number;
+  /** It is to be compared with, and may be whatever dump this lab reads. */
+  readonly isDump?: boolean;
+}
+
+export const drop: Request<DropParams, DroppedFile> = async (session, { name, size, isDump = false }) => {
   await session.lend(name, size);
-  return { kind: await session.kind(name) };
+  return { kind: isDump ? 'dump' : await session.kind(name) };
 };

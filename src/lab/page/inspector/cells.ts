@@ -32,9 +32,12 @@ export function subjectOf(
 }
 
 /** Declares `model`, with what the experiment changes on purpose, for a notebook in that folder of the lab. */
-export function modelCode({ file, backend, faults, changes }: Experiment, folder = ''): string {
+export function modelCode({ file, backend, faults, changes, hunt }: Experiment, folder = ''): string {
   const path = literal(pathFrom(folder, file));
-  const opened = `await openModel(${path}${backend === 'webgpu' ? '' : `, ${literal({ backend })}`})`;
+  const healthy = `await openModel(${path}${backend === 'webgpu' ? '' : `, ${literal({ backend })}`})`;
+  const opened = hunt
+    ? `(await bugHunt({ model: ${healthy}, seed: ${hunt.seed}, level: ${literal(hunt.level)} })).engine`
+    : healthy;
   const transforms = [
     ...faults.map(({ fault, params }) => called('fault', fault, params)),
     ...changes.map(({ tensor, ...how }) => called('change', tensor, how)),

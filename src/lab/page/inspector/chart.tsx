@@ -56,7 +56,9 @@ async function drawInto(
   inspector: Inspector,
 ): Promise<{ view: View; finish(): void }> {
   const { default: embed } = await import('vega-embed');
-  const { view, finalize } = await embed(host, spec, {
+  // Written for version 5, which version 6 draws alike, and would warn of.
+  const { $schema: _, ...drawn } = spec as VisualizationSpec & { readonly $schema?: string };
+  const { view, finalize } = await embed(host, drawn as VisualizationSpec, {
     mode: 'vega-lite',
     renderer: 'svg',
     actions: false,

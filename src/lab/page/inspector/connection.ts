@@ -10,19 +10,19 @@ export interface Connection {
   ask<Name extends RequestName>(name: Name, params: ParamsOf<Name>, watch?: Watch): Promise<ResultOf<Name>>;
   /**
    * Lets the session read a file that was dropped on the page, by range, and gives the name by which requests name it from
-   * now on. Rejects with LayerscopeError where it is empty.
+   * now on. Rejects with LayerscopeError where it is empty, or is neither a model nor a trace and not said to be a dump.
    */
-  drop(file: File): Promise<string>;
+  drop(file: File, options?: { readonly isDump?: boolean }): Promise<string>;
 }
 
 export function connectionOver(port: Port): Connection {
   const client = new Client(port);
   return {
     ask: (name, params, watch) => client.ask(name, params, watch) as Promise<never>,
-    async drop(file) {
+    async drop(file, options = {}) {
       const source = blobSource(file);
       client.lend(source);
-      await client.ask('drop', { name: source.name, size: source.size });
+      await client.ask('drop', { name: source.name, size: source.size, ...options });
       return source.name;
     },
   };

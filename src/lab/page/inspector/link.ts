@@ -31,7 +31,7 @@ const SETTING = 'with.';
 
 /** The hash, with its `#`. */
 export function hashOf({ experiment, choice, view, settings, at }: Linked): string {
-  const { file, backend, text, tokens, bos, chat, faults, changes } = experiment;
+  const { file, backend, text, tokens, bos, chat, faults, changes, hunt } = experiment;
   const pairs: [string, string | number | boolean | null | undefined][] = [
     ['inspect', VERSION],
     ['model', file],
@@ -42,6 +42,7 @@ export function hashOf({ experiment, choice, view, settings, at }: Linked): stri
     ['chat', chat],
     ...faults.map(({ fault, params }) => ['fault', spelt(fault, params)] as [string, string]),
     ...changes.map(({ tensor, ...how }) => ['change', spelt(tensor, how)] as [string, string]),
+    ['hunt', hunt && `${hunt.level}:${hunt.seed}`],
     ['at', at],
     ['view', view],
     ['step', choice.step],
@@ -99,6 +100,7 @@ export function readHash(hash: string): Linked | null {
     ...optionalFlag(said, 'chat'),
     faults: said.getAll('fault').map(faultOf),
     changes: said.getAll('change').map(changeOf),
+    ...huntOf(said.get('hunt')),
   };
   const places = PLACES.map((place) => {
     const value = said.get(place);
@@ -112,6 +114,13 @@ export function readHash(hash: string): Linked | null {
     settings: Object.fromEntries(settings.map(([key, value]) => [key.slice(SETTING.length), value])),
     at: said.get('at'),
   };
+}
+
+/** `hard:7` */
+function huntOf(text: string | null): Pick<Experiment, 'hunt'> {
+  if (text === null) return {};
+  const [level = '', seed = ''] = text.split(':');
+  return { hunt: { level: oneOf(level, ['easy', 'hard'], 'hunt'), seed: wholeNumber(seed, 'hunt') } };
 }
 
 function faultOf(text: string): FaultSpec {

@@ -246,7 +246,7 @@ function Movers({ inspector }: { readonly inspector: Inspector }) {
 
 /** What was changed on purpose, each with a way to take it out. */
 function Changed({ inspector, experiment }: { readonly inspector: Inspector; readonly experiment: Experiment }) {
-  const { faults, changes } = experiment;
+  const { faults, changes, hunt } = experiment;
   const without = (part: Partial<Experiment>) => void inspector.begin({ ...experiment, ...part });
   return (
     <>
@@ -266,6 +266,18 @@ function Changed({ inspector, experiment }: { readonly inspector: Inspector; rea
           key={i}
         />
       ))}
+      {hunt && (
+        <button
+          type="button"
+          class="chip"
+          title="A fault is hidden in the model: go to Blind mode, to name it or to give up"
+          onClick={() => {
+            inspector.view.value = 'blind';
+          }}
+        >
+          hunt {hunt.seed}
+        </button>
+      )}
     </>
   );
 }
@@ -300,9 +312,10 @@ function draftOf({ file, backend, text, bos, chat = false }: Experiment): Draft 
 
 /** What is changed on purpose stays while the model is the same. */
 function experimentOf({ file, backend, text, bos, chat }: Draft, before: Experiment | null): Experiment {
-  const { faults, changes } = before?.file === file ? before : { faults: [], changes: [] };
+  const { faults, changes, hunt } = before?.file === file ? before : { faults: [], changes: [] };
   return {
     ...{ file, backend, text, faults, changes },
+    ...(hunt ? { hunt } : {}),
     ...(bos === 'model' ? {} : { bos: bos === 'yes' }),
     ...(chat ? { chat } : {}),
   };

@@ -3,7 +3,10 @@ import './views.css';
 import type { View } from '../view.ts';
 import { attention } from './attention.tsx';
 import { attribution } from './attribution.tsx';
+import { blind } from './blind.tsx';
+import { comparison } from './comparison.tsx';
 import { edit } from './edit.tsx';
+import { faults } from './faults.tsx';
 import { growth } from './growth.tsx';
 import { logitLens } from './logit_lens.tsx';
 import { modelAttention } from './model_attention.tsx';
@@ -23,4 +26,7 @@ export const views: readonly View[] = [
   attribution,
   growth,
   edit,
+  comparison,
+  faults,
+  blind,
 ];

@@ -1,0 +1,26 @@
+/** Compares two sides: the verdict with its reasons, and every tensor with its error. */
+import type { ComparisonParts } from '../../../compare/comparison.ts';
+import { headlineOf, outlineOf, type Section } from '../../../compare/report/outline.ts';
+import { comparisonOf } from '../comparisons.ts';
+import type { Request } from '../request.ts';
+import type { Sides } from '../sides.ts';
+
+export interface ComparisonView extends ComparisonParts {
+  /** The verdict and its sentence. */
+  readonly headline: string;
+  /** What a report says beside the table of tensors. */
+  readonly sections: readonly Section[];
+}
+
+/** Entries of a list in a section; the rest is counted. The table of tensors is left out: the view has its own. */
+const OUTLINE = { rows: 2, most: 8 };
+
+export const compare: Request<Sides, ComparisonView> = async (session, sides, watch) => {
+  const { comparison } = await comparisonOf(session, sides, watch);
+  const { sections } = outlineOf(comparison, OUTLINE);
+  return {
+    ...comparison,
+    headline: headlineOf(comparison),
+    sections: sections.filter(({ table }) => table === undefined),
+  };
+};
