@@ -150,6 +150,7 @@ describe('opening', () => {
     await page.locator('.file select').selectOption('broken.gguf');
     await banner().waitFor();
     expect(await banner().textContent()).toContain('broken.gguf');
+    await expect.poll(() => page.locator('.file select').inputValue()).toBe(MODEL);
     expect(await page.locator('.cell.computed').count()).toBe(111);
     await page.getByLabel('Put this message away').click();
     expect(await banner().count()).toBe(0);

@@ -302,7 +302,7 @@ function Cell({
       <rect {...box} rx={3} style={shade && !isBroken ? { fill: colourAt(shade.at, theme) } : undefined} />
       {isBroken && (
         <text class="broken-sign" x={box.x + box.width / 2} y={box.y + box.height / 2}>
-          !
+          {span > 1 ? `! ${name}` : '!'}
         </text>
       )}
       {!isBroken && (span > 1 || isResidual(name)) && (

@@ -58,21 +58,25 @@ export function Opening({
   });
   useSignalEffect(() => {
     const chosen = lab.chosenFile.value;
-    if (chosen) untracked(() => begin({ file: chosen }));
+    if (chosen) untracked(() => void begin({ file: chosen }));
   });
   useSignalEffect(() => {
     const [given] = inspector.dropped.value;
-    if (given) untracked(() => begin({ file: given }));
+    if (given) untracked(() => void begin({ file: given }));
   });
 
   const { file, backend, text, bos, chat } = draft.value;
   const offered = [...new Set([...inspector.dropped.value, ...files.value.map(({ path }) => path)])];
   const { value: opened } = inspector.opened;
   const isModel = opened?.file === file ? opened.kind === 'model' : !file.endsWith('.arrow');
-  const begin = (part: Partial<Draft> = {}) => {
+  const begin = async (part: Partial<Draft> = {}) => {
     set(part);
     const wanted = draft.peek();
-    if (wanted.file !== '') void inspector.begin(experimentOf(wanted, inspector.experiment.peek()));
+    if (wanted.file === '') return;
+    await inspector.begin(experimentOf(wanted, inspector.experiment.peek()));
+    // A file that could not be opened is not the one that is open.
+    const open = inspector.experiment.peek()?.file ?? '';
+    if (draft.peek().file === wanted.file && open !== wanted.file) set({ file: open });
   };
   return (
     <form
@@ -80,13 +84,13 @@ export function Opening({
       aria-label="What is run"
       onSubmit={(event) => {
         event.preventDefault();
-        begin();
+        void begin();
       }}
     >
       <div class="row">
         <label class="file">
           <span>Model</span>
-          <select value={file} onChange={({ currentTarget }) => begin({ file: currentTarget.value })}>
+          <select value={file} onChange={({ currentTarget }) => void begin({ file: currentTarget.value })}>
             <option value="" disabled>
               Choose a model or a trace
             </option>
