@@ -5,7 +5,7 @@
  * What a first visit needs is in main.js and main.css. Charts, formulas and the inspector are pieces of their own, which the
  * page fetches when it shows the first of them.
  */
-import { cp, rm } from 'node:fs/promises';
+import { cp, readFile, rm } from 'node:fs/promises';
 import { fileURLToPath } from 'node:url';
 import { build } from 'esbuild';
 import { sources } from './sources.mjs';
@@ -43,7 +43,7 @@ export async function bundlePage(folder = at('dist/lab/page')) {
     define: { 'process.env.NODE_ENV': '"production"', global: 'globalThis' },
     legalComments: 'linked',
     logLevel: 'warning',
-    plugins: [sources, withoutWhatIsNotUsed],
+    plugins: [sources, withoutWhatIsNotUsed, pathsFromTheRoot],
   };
   const page = await build({
     ...options,
@@ -70,6 +70,17 @@ const withoutWhatIsNotUsed = {
   setup(build) {
     build.onResolve({ filter: OTHER_LANGUAGES }, ({ path }) => ({ path, namespace: 'absent' }));
     build.onLoad({ filter: /.*/, namespace: 'absent' }, () => ({ contents: 'export {};', loader: 'js' }));
+  },
+};
+
+/** JupyterLab resolves paths of the contents API by path-browserify, which asks a process for its folder; here it is the root. */
+const pathsFromTheRoot = {
+  name: 'paths from the root',
+  /** @param {import('esbuild').PluginBuild} build */
+  setup(build) {
+    build.onLoad({ filter: /path-browserify[\\/]index\.js$/ }, async ({ path }) => ({
+      contents: `const process = { cwd: () => '/' };\n${await readFile(path, 'utf8')}`,
+    }));
   },
 };
 
