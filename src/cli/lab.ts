@@ -4,7 +4,6 @@ import { bold } from './terminal.ts';
 
 interface LabCommandOptions {
   readonly port?: number;
-  readonly at?: string;
   readonly open: boolean;
 }
 
@@ -13,14 +12,13 @@ export function labCommand(): Command {
     .description('notebooks and the inspector in the browser, for this machine alone; Ctrl-C ends it and its kernels')
     .argument('[folder]', 'the folder whose files it shows', '.')
     .option('--port <n>', 'where it listens (default: the first port that is free)', portOf)
-    .option('--at <path>', 'what the page shows first: a notebook or a folder in that folder')
     .option('--no-open', 'do not open the browser')
     .action(lab);
 }
 
-async function lab(folder: string, { port, at: first, open: opens }: LabCommandOptions): Promise<void> {
+async function lab(folder: string, { port, open: opens }: LabCommandOptions): Promise<void> {
   const { startLab } = await import('../lab/server/index.ts');
-  const { url } = await startLab({ root: folder, port, first });
+  const { url } = await startLab({ root: folder, port });
   process.stdout.write(`The lab is at ${bold(url)}\nCtrl-C ends it and its kernels.\n`);
   if (opens) await openBrowser(url);
   await new Promise(() => {}); // A signal ends it (signals.ts).

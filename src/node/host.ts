@@ -64,12 +64,13 @@ export function chromiumPackage(os: Release): SystemPackages | undefined {
 }
 
 /**
- * Jupyter's own programs in Python, which drive the notebook kernel in the tests: a client, `jupyter kernelspec`, and what
- * executes and converts notebooks. Debian's, because the lockfile does not reach PyPI.
+ * Jupyter's own programs in Python, which drive the notebook kernel in the tests: a client, `jupyter kernelspec`, a server,
+ * and what executes and converts notebooks. Debian's, because the lockfile does not reach PyPI.
  */
 export function jupyterPackages(os: Release): SystemPackages | undefined {
   const packages = [
     'jupyter-client',
+    'jupyter-notebook',
     'python3-jupyter-client',
     'python3-nbclient',
     'python3-nbconvert',
@@ -141,7 +142,7 @@ export function compilerVariable(compiler: Compiler): string {
 }
 
 /** What the tests import. */
-const JUPYTER_MODULES = ['jupyter_client', 'nbclient', 'nbconvert', 'nbformat'];
+const JUPYTER_MODULES = ['jupyter_client', 'nbclient', 'nbconvert', 'nbformat', 'notebook'];
 
 /**
  * The Python that has Jupyter's modules: LAYERSCOPE_PYTHON, the system's own, or the PATH's. The system's comes before the

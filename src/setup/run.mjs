@@ -23,7 +23,7 @@ const REPORTERS = ['--reporter', 'default', '--reporter', at('test/skipped_repor
 
 /** @type {Record<string, { args: string[], env?: Record<string, string>, programs?: true }>} */
 const COMMANDS = {
-  start: { args: [at('dist/cli.js'), 'lab', at('.'), '--at', 'notebooks'] },
+  start: { args: [at('dist/cli.js'), 'lab', at('.')] },
   test: { args: [...VITEST, ...REPORTERS], programs: true },
   'test:full': { args: [...VITEST, ...REPORTERS], env: { LAYERSCOPE_FULL: '1' }, programs: true },
   bench: { args: [at('test/bench/run.mjs')] },

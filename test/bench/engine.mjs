@@ -13,18 +13,16 @@
  *          inputs; once, as time against llama.cpp's own run
  */
 import { spawnSync } from 'node:child_process';
-import { existsSync, statSync } from 'node:fs';
-import { mkdir } from 'node:fs/promises';
+import { statSync } from 'node:fs';
 import { availableParallelism } from 'node:os';
-import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { compare, openModel } from '../../dist/node/index.js';
 import { llamaCpp, oracleAvailable } from '../../dist/oracle/index.js';
 import { ratios, say, spread } from './figures.mjs';
+import { benchmarkModel } from './model.mjs';
 
 /** @typedef {import('../../dist/node/index.js').Model} Model */
 
-const root = fileURLToPath(new URL('../../', import.meta.url));
 const PAST = 64;
 const DECODE = 16;
 const PREFILL = 128;
@@ -152,18 +150,6 @@ function childFigures(what, path, count = TRACED) {
   });
   if (status !== 0) throw new Error(`the process for "${what}" failed: ${stderr}`);
   return { seconds: (performance.now() - start) / 1000, ...JSON.parse(stdout) };
-}
-
-async function benchmarkModel() {
-  const file = join(root, 'out', 'tinyllama-shape-q4_0.gguf');
-  if (existsSync(file)) return file;
-  say(`making ${file} (620 MB of random weights), once`);
-  await mkdir(join(root, 'out'), { recursive: true });
-  const script = join(root, 'fixtures', 'random_model.mjs');
-  const args = [script, '--out', file, '--shape', 'tinyllama', '--type', 'Q4_0', '--seed', '1'];
-  const { status, stderr } = spawnSync(process.execPath, args, { encoding: 'utf8' });
-  if (status !== 0) throw new Error(`the model could not be made: ${stderr}`);
-  return file;
 }
 
 /** @param {Model} model @param {import('../../dist/oracle/index.js').LlamaCpp} peer */

@@ -1,10 +1,11 @@
 /**
- * The benchmarks: `npm run bench -- [engine | notebook] [--json] [--rounds N]`; engine is the default and takes more, see there.
+ * The benchmarks: `npm run bench -- [engine | notebook | lab] [--json] [--rounds N]`; engine is the default and takes more, see there.
  * Each measures beside a peer, in turns in one run, since a machine's other tenants move absolute times by a factor of two.
  */
 import { parseArgs } from 'node:util';
 import { measureEngine } from './engine.mjs';
 import { print } from './figures.mjs';
+import { measureLab } from './lab.mjs';
 import { measureNotebook } from './notebook.mjs';
 
 const { values: options, positionals } = parseArgs({
@@ -17,11 +18,11 @@ const { values: options, positionals } = parseArgs({
   },
 });
 
-const subjects = { engine: measureEngine, notebook: measureNotebook };
+const subjects = { engine: measureEngine, notebook: measureNotebook, lab: measureLab };
 const [subject = 'engine'] = positionals;
 const measure = Object.entries(subjects).find(([name]) => name === subject)?.[1];
 if (!measure) {
-  throw new Error(`Cannot measure "${subject}": the benchmarks are ${Object.keys(subjects).join(' and ')}`);
+  throw new Error(`Cannot measure "${subject}": the benchmarks are ${Object.keys(subjects).join(', ')}`);
 }
 const { rounds, threads, model } = options;
 print(

@@ -29,7 +29,7 @@ export const LOGIN = simplePage(
 <button>Open</button></form>`,
 );
 
-/** Goes on to a path of ours by a step of its own, so that the browser sends our cookie: we were opened from another site. */
+/** Leads on to an address of ours. */
 export const onwards = (path: string): string =>
   simplePage(
     'Opening the lab',

@@ -3,7 +3,7 @@ import { execFileSync } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
 import type { Kernel, KernelMessage, Session } from '@jupyterlab/services';
 import { afterAll, beforeAll, describe, expect, onTestFinished, test, vi } from 'vitest';
-import { newFolder, newLab, notebookText, services, startTestLab, type TestLab, until } from './lab.ts';
+import { newFolder, newLab, notebookText, type Ran, run, services, startTestLab, type TestLab, until } from './lab.ts';
 
 /** The services tell of every connection. */
 vi.spyOn(console, 'debug').mockImplementation(() => {});
@@ -11,22 +11,7 @@ vi.spyOn(console, 'warn').mockImplementation(() => {});
 
 const MODEL = JSON.stringify(fileURLToPath(new URL('../../../fixtures/lily-4m-q8_0.gguf', import.meta.url)));
 
-interface Ran {
-  readonly status: string;
-  readonly messages: readonly KernelMessage.IIOPubMessage[];
-  readonly text: string;
-}
-
 type Connection = Kernel.IKernelConnection;
-
-async function run(kernel: Connection, code: string): Promise<Ran> {
-  const messages: KernelMessage.IIOPubMessage[] = [];
-  const future = kernel.requestExecute({ code });
-  future.onIOPub = (message) => void messages.push(message);
-  const { content } = await future.done;
-  const shown = messages.map((message) => JSON.stringify(message.content)).join('\n');
-  return { status: content.status, messages, text: shown };
-}
 
 const typesOf = ({ messages }: Ran): string[] => messages.map(({ header }) => header.msg_type);
 

@@ -5,6 +5,7 @@ import { createRequire } from 'node:module';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import type * as Services from '@jupyterlab/services';
+import type { Kernel, KernelMessage } from '@jupyterlab/services';
 import { onTestFinished } from 'vitest';
 import { WebSocket } from 'ws';
 import { type Lab, type LabOptions, startLab } from '../../../src/lab/server/index.ts';
@@ -171,4 +172,23 @@ export function ended(socket: WebSocket): Promise<{ code: number; reason: string
     socket.on('error', () => {});
     socket.on('close', (code, reason) => resolve({ code, reason: reason.toString(), opened }));
   });
+}
+
+/** What a cell gave. */
+export interface Ran {
+  readonly status: string;
+  /** On iopub, from busy to idle. */
+  readonly messages: readonly KernelMessage.IIOPubMessage[];
+  /** Their contents as JSON, to look for something in. */
+  readonly text: string;
+}
+
+/** Runs a cell; done when its reply and the status idle are there. */
+export async function run(kernel: Kernel.IKernelConnection, code: string): Promise<Ran> {
+  const messages: KernelMessage.IIOPubMessage[] = [];
+  const future = kernel.requestExecute({ code });
+  future.onIOPub = (message) => void messages.push(message);
+  const { content } = await future.done;
+  const text = messages.map((message) => JSON.stringify(message.content)).join('\n');
+  return { status: content.status, messages, text };
 }

@@ -50,9 +50,11 @@ function labActions(): LabActions {
   dark.addEventListener('change', ({ matches }) => {
     theme.value = matches ? 'dark' : 'light';
   });
-  return {
+  // More than every shell asks for: files are dropped here, and notebooks are nowhere.
+  const actions = {
     theme,
-    async insertCell(code) {
+    chosenFile: signal(null),
+    async insertCell(code: string) {
       try {
         await navigator.clipboard.writeText(code);
       } catch (error) {
@@ -60,5 +62,7 @@ function labActions(): LabActions {
       }
       return 'Copied: paste it into a cell of a notebook';
     },
+    openNotebook() {},
   };
+  return actions;
 }

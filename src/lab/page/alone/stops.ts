@@ -3,7 +3,6 @@
  * of numbers is said of the shipped model on this text; test/lab/alone/lesson.test.ts looks them up.
  */
 import type { Experiment } from '../../inspector/experiment.ts';
-import type { Choice } from '../inspector/state.ts';
 
 export type Language = 'en' | 'ja';
 export type Said = Readonly<Record<Language, string>>;
@@ -13,7 +12,17 @@ export interface Stop {
   readonly says: Said;
   /** The view that is opened. */
   readonly view: string;
-  readonly choice: Partial<Choice> & { readonly step: string };
+  /** What is looked at there; of what is not named, nothing in particular. */
+  readonly choice: Shown;
+}
+
+/** A part of the inspector's choice. */
+export interface Shown {
+  readonly step: string;
+  readonly token: number;
+  readonly layer?: number;
+  readonly head?: number;
+  readonly key?: number;
 }
 
 /** Whom “thanked” thanks: the model says “Lily”. */
@@ -28,11 +37,7 @@ export const LESSON_TITLE: Said = { en: 'One token through one layer', ja: '一�
 /** The token that is followed, the layer it goes through, the head that is watched, and the token that this head finds. */
 export const [TOKEN, LAYER, HEAD, FOUND] = [9, 4, 0, 1] as const;
 
-const at = (step: string, choice: Omit<Partial<Choice>, 'step'> = {}): Stop['choice'] => ({
-  token: TOKEN,
-  ...choice,
-  step,
-});
+const at = (step: string, choice: Partial<Shown> = {}): Shown => ({ token: TOKEN, ...choice, step });
 
 export const stops: readonly Stop[] = [
   {

@@ -1,0 +1,40 @@
+/** Where the inspector runs in the lab: Node's GPU, the files of the lab's folder and no others, and llama.cpp where it is. */
+import { LayerscopeError } from '../../errors.ts';
+import { openFile } from '../../node/files.ts';
+import { nodePlatform } from '../../node/index.ts';
+import { type LlamaCpp, llamaCpp, oracleAvailable } from '../../oracle/index.ts';
+import type { ByteSource } from '../../platform.ts';
+import type { InspectorHost } from '../inspector/host.ts';
+import type { Root } from './root.ts';
+
+export function labHost(root: Root): InspectorHost {
+  /** Of these llama.cpp can be given the path. */
+  const opened = new WeakSet<ByteSource>();
+  /** By path. A process of llama.cpp stays until this one ends: a model is loaded once. */
+  const engines = new Map<string, LlamaCpp>();
+  return {
+    platform: nodePlatform,
+    async open(path) {
+      const { file } = await root.locate(path);
+      const source = await openFile(file);
+      opened.add(source);
+      return source;
+    },
+    llamaCpp:
+      oracleAvailable() !== null
+        ? null
+        : async (model, tokens, watch) => {
+            const { name } = model;
+            if (!opened.has(model.gguf.source)) {
+              throw new LayerscopeError(
+                `Cannot run llama.cpp on ${name}: it was dropped on the page, and llama.cpp reads files by path; copy it ` +
+                  "into the lab's folder and open it there",
+                { file: name },
+              );
+            }
+            const engine = engines.get(name) ?? llamaCpp(model);
+            engines.set(name, engine);
+            return engine.trace(tokens, watch);
+          },
+  };
+}
