@@ -6,6 +6,7 @@ import { have } from '../../skip.ts';
 import { OpenLab } from './lab.ts';
 import {
   cellAt,
+  cellsIn,
   codeCell,
   eventually,
   isSaved,
@@ -273,5 +274,5 @@ describe('editing', () => {
 const sourceOf = async (page: Page): Promise<string> =>
   (await cellAt(page, 0).locator('.cm-line').allTextContents()).join('\n');
 
-const activeCell = (page: Page): Promise<number> =>
-  page.locator('.jp-Cell').evaluateAll((cells) => cells.findIndex((cell) => cell.classList.contains('jp-mod-active')));
+const activeCell = async (page: Page): Promise<number> =>
+  Number(await page.locator('.jp-Cell.jp-mod-active').getAttribute('data-windowed-list-index'));
