@@ -32,11 +32,13 @@ beforeAll(async () => {
     mark: 'bar',
     encoding: { x: { field: 'a', type: 'ordinal' }, y: { field: 'a', type: 'quantitative' } },
   };
+  const written = { ...chart, mark: 'text', encoding: { ...chart.encoding, text: { field: 'a' } } };
   const shown = (data: object) => ({ output_type: 'display_data', metadata: {}, data });
   writeNotebook(opened.root, 'notebooks/01_every_kind.ipynb', [
     markdownCell('# Title\n\nSee [the second](02_other.ipynb): $a^2$\n\n| a | b |\n|---|---|\n| 1 | 2 |'),
     { ...codeCell('const a: number = 1; // one'), outputs: [shown({ 'text/html': table }), error] },
     { ...codeCell("'text'"), outputs: [shown({ 'application/vnd.vegalite.v5+json': chart })] },
+    { ...codeCell('2'), outputs: [shown({ 'application/vnd.vegalite.v5+json': written })] },
   ]);
   writeNotebook(opened.root, 'notebooks/02_other.ipynb', ['1']);
 });
@@ -82,29 +84,31 @@ function bytesAtFirst({ outputs }: Metafile): number {
 }
 
 describe('themes', () => {
-  /** A style of the first element that a selector finds. */
-  const style = (page: Page, selector: string, property: string): Promise<string> =>
-    page.evaluate<string>(`getComputedStyle(document.querySelector(${JSON.stringify(selector)})).${property}`);
-  const LIGHT = { page: 'rgb(255, 255, 255)', chart: 'none' };
-  const DARK = { page: 'rgb(20, 23, 28)', chart: 'invert(0.9) hue-rotate(180deg)' };
+  const LIGHT = { page: 'rgb(255, 255, 255)', ink: '#000' };
+  const DARK = { page: 'rgb(20, 23, 28)', ink: '#c6ccd4' };
 
   test('follow the system; a choice overrides it and is remembered; charts do as the page does', async (context) => {
     const page = await labOf(context).page(EVERY_KIND);
+    const label = cellAt(page, 2).locator('.role-axis-label text').first();
     const drawn = async () => ({
-      page: await style(page, 'body', 'backgroundColor'),
-      chart: await style(page, '.vega-embed svg.marks', 'filter'),
+      page: await page.evaluate<string>('getComputedStyle(document.body).backgroundColor'),
+      ink: await label.getAttribute('fill'),
     });
-    const chart = cellAt(page, 2).locator('.vega-embed svg.marks');
-    await chart.waitFor();
     await page.emulateMedia({ colorScheme: 'dark' });
     await eventually(drawn).toEqual(DARK);
     await page.getByLabel('Theme').selectOption('light');
     await eventually(drawn).toEqual(LIGHT);
     await page.reload();
-    await chart.waitFor();
-    expect(await drawn()).toEqual(LIGHT);
+    await eventually(drawn).toEqual(LIGHT);
     await page.getByLabel('Theme').selectOption('system');
     await eventually(drawn).toEqual(DARK);
+  });
+
+  test('a chart that writes on its marks stays on white paper', async (context) => {
+    const page = await labOf(context).page(EVERY_KIND);
+    await page.emulateMedia({ colorScheme: 'dark' });
+    const paper = cellAt(page, 3).locator('svg.marks > rect').first();
+    await eventually(() => paper.getAttribute('fill')).toBe('white');
   });
 });
 
