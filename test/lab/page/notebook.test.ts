@@ -205,6 +205,8 @@ describe('editing', () => {
     await type(page, '// above');
     await saved(page).toEqual(['// one', '// above', '// below', '// two', TITLE]);
     await leaveEditor(page);
+    // What is done within half a second is undone in one step.
+    await page.waitForTimeout(700);
     await press(page, 'd', 'd');
     await saved(page).toEqual(['// one', '// below', '// two', TITLE]);
     await press(page, 'z');

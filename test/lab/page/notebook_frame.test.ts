@@ -107,8 +107,10 @@ describe('themes', () => {
   test('a chart that writes on its marks stays on white paper', async (context) => {
     const page = await labOf(context).page(EVERY_KIND);
     await page.emulateMedia({ colorScheme: 'dark' });
-    const paper = cellAt(page, 3).locator('svg.marks > rect').first();
-    await eventually(() => paper.getAttribute('fill')).toBe('white');
+    const paper = cellAt(page, 3).locator('svg.marks');
+    await eventually(() => paper.getAttribute('style')).toContain('background-color: white');
+    const follower = cellAt(page, 2).locator('svg.marks');
+    await eventually(() => follower.getAttribute('style')).toContain('background-color: transparent');
   });
 });
 
