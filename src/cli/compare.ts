@@ -26,6 +26,8 @@ interface CompareOptions extends SideOptions {
   readonly select?: string;
   readonly exact?: boolean;
   readonly f64?: boolean;
+  /** Commander's word for --no-cause. */
+  readonly cause: boolean;
   readonly html?: string;
   readonly md?: string;
   readonly json?: boolean;
@@ -70,6 +72,10 @@ export function compareCommand(): Command {
     .option('--select <globs>', "which tensors: 'l_out-*', '*-3', '!kq*'; names of any kind")
     .option('--exact', 'every bit must be the same')
     .option('--f64', 'hold both against our run in f64, however long it takes; without it, where it takes seconds')
+    .option(
+      '--no-cause',
+      'do not look for the fault that made the first divergence, which runs its op with each of them',
+    )
     .option('--html <file>', 'write a page with tables and charts, which needs no network')
     .option('--md <file>', 'write at most 60 lines of Markdown, for an issue')
     .addOption(backendOption())
@@ -78,7 +84,7 @@ export function compareCommand(): Command {
 }
 
 async function compareSides(first: string, second: string, options: CompareOptions): Promise<void> {
-  const { allow, select, exact, f64, json } = options;
+  const { allow, select, exact, f64, cause, json } = options;
   const sides = [sideOf(first), sideOf(second)] as const;
   const allowed = allow === undefined ? [] : allowedKinds(allow);
   await mustNotBeOverwritten([first, second], options);
@@ -89,7 +95,7 @@ async function compareSides(first: string, second: string, options: CompareOptio
   try {
     const asItIs = await withBar((onProgress) =>
       compare(ours, reference, {
-        ...{ mode: exact ? 'exact' : 'tolerance', allow: allowed, onProgress },
+        ...{ mode: exact ? 'exact' : 'tolerance', allow: allowed, cause, onProgress },
         ...(select === undefined ? {} : { select }),
         ...(model ? { model } : {}),
         ...(f64 === undefined ? {} : { f64 }),

@@ -122,7 +122,7 @@ export async function compare(
     blindSpots: blindSpots(a, b, model?.config),
     notCompared,
   };
-  return new Comparison(parts, { ours, reference });
+  return new Comparison(parts, { ours, reference, ...(model ? { model } : {}) });
 }
 
 type SideName = 'ours' | 'reference';

@@ -268,10 +268,11 @@ export interface ComparisonParts {
 /** A trace, or a run: that has one, and the model whose ops can be run again. */
 export type Comparable = Trace | { readonly trace: Trace; readonly model: Model };
 
-/** What was compared, for charts that need its values. */
+/** What was compared, for charts that need its values, and whose ops were run again. */
 export interface Compared {
   readonly ours: Comparable;
   readonly reference: Comparable;
+  readonly model?: Model;
 }
 
 /** What `compare` gives. Plain data but for how it prints; `JSON.stringify` gives all of it. */

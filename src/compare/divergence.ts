@@ -89,6 +89,7 @@ export async function findDivergence(
     }
     switch (isolation.outcome) {
       case 'made':
+        await tellWhatCameIn(tensors, measured, i, search);
         return { tensors, divergence: await divergenceOf(tensor, rows, isolation, isolated?.worst ?? null, search) };
       case 'other layout':
         layout ??= await divergenceOf(tensor, rows, isolation, isolated?.worst ?? null, search);
@@ -105,6 +106,30 @@ export async function findDivergence(
   }
   // What is used in another order than it should be changes all that follows; what is only kept so changes nothing.
   return { tensors, divergence: isHandedOn ? layout : null };
+}
+
+/** The residual stream and the end: of what comes after the first divergence these few tell whether they only hand on. */
+const ON_THE_WAY = /^(l_out-\d+|result_norm|result_output)$/;
+const MOST_ON_THE_WAY = 24;
+
+/** Runs the op of a few tensors after the first divergence on what each side recorded: `inherited`, or made there a second time. */
+async function tellWhatCameIn(
+  tensors: TensorComparison[],
+  measured: readonly { readonly rows: PairedRows }[],
+  from: number,
+  search: Search,
+): Promise<void> {
+  const after = tensors.flatMap(({ name, status, measure }, i) =>
+    i > from && status === 'beyond' && measure && ON_THE_WAY.test(name) ? [i] : [],
+  );
+  const every = Math.max(1, Math.ceil(after.length / MOST_ON_THE_WAY));
+  // The last one is among them.
+  for (const i of after.filter((_, at) => (after.length - 1 - at) % every === 0)) {
+    mustGoOn(search.watched.stop, 'compare', 'compare again');
+    const tensor = tensors[i] as TensorComparison;
+    const isolated = await isolatePair(tensor, (measured[i] as { readonly rows: PairedRows }).rows, search);
+    if (isolated) tensors[i] = { ...tensor, isolation: isolated.isolation };
+  }
 }
 
 /** Beyond its tolerance; where a side is known to round, beyond what f32 would give. */

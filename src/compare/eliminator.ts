@@ -5,13 +5,19 @@
  * named that tells most of it apart.
  *
  * With one token and no BOS, of RoPE, attention scale, grouping of heads and softmax only the grouping can be at fault: the first
- * turns by no angle, the others act on a softmax over one key, which is 1 whatever they do.
+ * turns by no angle, the others act on a softmax over one key, which is 1 whatever they do, unless its score overflows.
  */
 import { type Effect, type Fault, faults, type Hit, type Probe } from '../engine/faults/index.ts';
 import { checkedParams } from '../engine/faults/params.ts';
+import { LARGEST_F16 } from '../engine/faults/softmax_without_max.ts';
+import type { Model } from '../engine/model.ts';
+import type { WeightType } from '../engine/transforms/transform.ts';
+import type { LlamaConfig } from '../llama/config.ts';
 import { plainSteps } from '../llama/plain_steps.ts';
 import type { Params, Pass } from '../ops/op.ts';
+import { short } from '../trace/plain_text.ts';
 import { Comparison } from './comparison.ts';
+import { whyImpossible } from './suspects.ts';
 
 /** What was run and seen. */
 export interface Seen {
@@ -29,6 +35,13 @@ export interface Seen {
   readonly parted: string | null;
   /** Whether both sides ran the same token ids; false where that is not known. Default true. */
   readonly sameTokens?: boolean;
+  /** The model's, and the types of its weights: rules out what such a model cannot have. */
+  readonly config?: LlamaConfig;
+  readonly weightType?: WeightType;
+  /** The largest score that any softmax got, times the attention scale; absent where that is not known of every layer. */
+  readonly largestScore?: number;
+  /** Whether all that is known of ours are finite numbers. */
+  readonly finite?: boolean;
 }
 
 export interface Judgement {
@@ -89,7 +102,7 @@ export function eliminate(given: Comparison | Seen): Elimination {
 }
 
 /** What a comparison saw: a tensor agrees where every pass of it does. */
-function seenBy({ tensors, firstDivergence, refused, allowed, ours, reference }: Comparison): Seen {
+function seenBy({ tensors, firstDivergence, refused, allowed, ours, reference, compared }: Comparison): Seen {
   const sizes = new Map<number, number>();
   for (const { pass, shape, dims } of tensors) {
     sizes.set(pass, Math.max(sizes.get(pass) ?? 0, shape[dims.indexOf('token')] ?? 0));
@@ -106,19 +119,37 @@ function seenBy({ tensors, firstDivergence, refused, allowed, ours, reference }:
   const near = new Set(
     tensors.some(isSameProduct) ? tensors.flatMap(({ name, status }) => (status === 'within' ? [name] : [])) : [],
   );
-  const compared = [...new Set(tensors.filter(({ measure }) => measure).map(({ name }) => name))];
+  const names = [...new Set(tensors.filter(({ measure }) => measure).map(({ name }) => name))];
   const layers = tensors.map(({ layer }) => (layer ?? -1) + 1);
   return {
     passes,
-    nLayer: Math.max(1, ...layers),
-    compared,
-    agreed: compared.filter((name) => !isBad.has(name) && !near.has(name)),
-    nearly: compared.filter((name) => !isBad.has(name) && near.has(name)),
+    nLayer: compared?.model?.config.nLayer ?? Math.max(1, ...layers),
+    compared: names,
+    agreed: names.filter((name) => !isBad.has(name) && !near.has(name)),
+    nearly: names.filter((name) => !isBad.has(name) && near.has(name)),
     parted: firstDivergence?.name ?? null,
+    ...evidenceIn(tensors, compared?.model),
     sameTokens:
       refused.length === 0 &&
       allowed.every(({ kind }) => kind !== 'tokens' && kind !== 'bos') &&
       [ours, reference].every(({ manifest }) => manifest.tokens !== undefined),
+  };
+}
+
+/** What a comparison tells beside what parts and agrees. */
+function evidenceIn(
+  tensors: Comparison['tensors'],
+  model: Model | undefined,
+): Pick<Seen, 'config' | 'weightType' | 'largestScore' | 'finite'> {
+  const finite = tensors.every(({ statistics: { ours } }) => Number.isFinite(ours.sum) && ours.nanCount === 0);
+  if (!model) return { finite };
+  const { config, gguf } = model;
+  const scores = tensors.filter(({ name }) => /^kq-\d+$/.test(name));
+  const known = scores.flatMap(({ statistics: { ours } }) => ours.max ?? []);
+  const isWhole = new Set(scores.map(({ layer }) => layer)).size === config.nLayer && known.length === scores.length;
+  return {
+    ...{ finite, config, weightType: (weight) => gguf.tensors.get(weight)?.type },
+    ...(isWhole ? { largestScore: Math.max(...known) / Math.sqrt(config.headDim) } : {}),
   };
 }
 
@@ -147,6 +178,10 @@ const BY_DEGREES: ReadonlySet<string> = new Set([
 ]);
 
 function judge(fault: Fault, seen: Seen): Verdict {
+  const cannot = seen.config ? whyNotIn(fault, seen.config, seen.weightType) : null;
+  if (cannot !== null) return out(`This model cannot have it: ${cannot}`);
+  const overflow = fault.name === 'softmax-without-max' ? judgeOverflow(seen) : null;
+  if (overflow) return overflow;
   if (!fault.changes) {
     return seen.sameTokens === false
       ? remains(3, 'Which tokens each side ran is not known, and it changes the tokens')
@@ -166,6 +201,27 @@ function judge(fault: Fault, seen: Seen): Verdict {
     shown,
     seen.compared,
   );
+}
+
+/** Null also where it would take the types of the weights to tell, and they are not known. */
+function whyNotIn(fault: Fault, config: LlamaConfig, weightType: WeightType | undefined): string | null {
+  let isGuess = false;
+  const unknown: WeightType = () => {
+    isGuess = true;
+    return undefined;
+  };
+  const reason = whyImpossible(fault, config, weightType ?? unknown);
+  return isGuess ? null : reason;
+}
+
+/** Of softmax without its maximum, by what overflows: nothing else shows it. Null where its first tensor is to tell. */
+function judgeOverflow({ largestScore, finite = false, parted }: Seen): Verdict | null {
+  const unless = 'It changes no more than rounding unless a score overflows exp, above about 88 in f32 and 11 in f16';
+  const isKnown = largestScore !== undefined;
+  const largest = isKnown ? `the largest here is ${short(largestScore)}` : 'how large they are here is not known';
+  if (parted === null) return remains(2, `${unless}; ${largest}`);
+  if (isKnown && largestScore <= Math.log(LARGEST_F16)) return out(`${unless}; ${largest}`);
+  return finite ? out(`${unless}, which gives NaN, and every number is finite`) : null;
 }
 
 /** How a run shows a fault in some layer. */
@@ -238,9 +294,6 @@ const STREAM = /^(ffn_inp|l_out)-\d+$|^result_(norm|output)$/;
 
 /** Nothing parts: what would have shown is ruled out. */
 function unseen(fault: Fault, { agreed, nearly = [], nLayer }: Seen, shown: readonly Showing[]): Verdict {
-  if (shown.every(({ effect }) => effect === 'rounding')) {
-    return remains(2, 'It changes no more than rounding, unless numbers overflow, which they did not here');
-  }
   if (BY_DEGREES.has(fault.name))
     return remains(2, 'What it changes may lie within the tolerance: that depends on its size');
   const small = shown.find(({ first }) => nearly.includes(first));
@@ -347,7 +400,8 @@ function nextProbe(remaining: readonly Fault[], { nLayer }: Seen): NextProbe | n
     .slice(0, MOST_TENSORS)
     .sort((a, b) => (order.get(a) ?? 0) - (order.get(b) ?? 0));
   const hidden = best.groups.find(({ first }) => first === null)?.size ?? 0;
-  const silent = hidden > 0 ? `; where all agree, the ${hidden} that it cannot show are left` : '';
+  const left = hidden === 1 ? 'the one that it cannot show is left' : `the ${hidden} that it cannot show are left`;
+  const silent = hidden > 0 ? `; where all agree, ${left}` : '';
   return {
     ...{ probe: best.probe, dump, leaves: best.leaves },
     sentence:

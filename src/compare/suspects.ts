@@ -2,9 +2,12 @@
  * The suspects of one op: every fault, with every parameter that makes sense there, that changes what the op computes of the
  * tensors at hand. Those that change it alike need one run.
  */
-import { fault, faults } from '../engine/faults/index.ts';
+import { type Fault, fault, faults } from '../engine/faults/index.ts';
+import { checkedParams } from '../engine/faults/params.ts';
+import { siteOf } from '../engine/faults/put.ts';
 import type { Model } from '../engine/model.ts';
 import { opOf } from '../engine/shapes.ts';
+import type { WeightType } from '../engine/transforms/transform.ts';
 import { UsageError } from '../errors.ts';
 import type { LlamaConfig } from '../llama/config.ts';
 import type { Params } from '../ops/op.ts';
@@ -65,6 +68,24 @@ function swapsWith({ layer, config: { nLayer } }: Scene): Params[] {
   if (layer === null) return [];
   const others = Array.from({ length: nLayer }, (_, i) => i).filter((i) => i !== layer);
   return others.map((other) => ({ a: Math.min(layer, other), b: Math.max(layer, other) }));
+}
+
+/** Why no model of this kind can have a fault, whatever its parameters; null where one can, and where it changes no steps. */
+export function whyImpossible(found: Fault, config: LlamaConfig, weightType: WeightType): string | null {
+  let reason: string | null = null;
+  const { name } = found;
+  const own = suspectsAt({ config, layer: 0, heads: [], pos0: 0 }).filter((suspect) => suspect.fault === name);
+  for (const params of own.length > 0 ? own.map((suspect) => suspect.params) : [{}]) {
+    try {
+      found.changes?.(siteOf(name, checkedParams(name, found.params, params), config, weightType));
+      return null;
+    } catch (error) {
+      if (!(error instanceof UsageError)) throw error;
+      reason ??= error.message;
+    }
+  }
+  // "Cannot put fault gqa-tiled into this model: it has …, so both orders are one; wanted …"
+  return reason?.replace(/^.*?: /, '').replace(/; wanted .*$/, '') ?? null;
 }
 
 /** The model with the suspect's fault; null where it cannot have it. */

@@ -215,13 +215,14 @@ function f64Claim(tensors: readonly TensorComparison[], { ours, reference }: Fin
   const worst = tensors.reduce<TensorComparison | null>((most, each) => {
     return !most || furthest(each) > furthest(most) ? each : most;
   }, null);
-  if (!worst?.toF64) return [];
+  if (!worst?.toF64 || furthest(worst) === 0) return [];
   const ratio = worst.toF64.ours / worst.toF64.reference;
+  const known = Number.isFinite(ratio) ? `, ratio ${threeDigits(ratio)}` : '';
   const isAlike = ratio < ALIKE && ratio > 1 / ALIKE;
   const far = ratio >= ALIKE ? ours : reference;
   return [
     {
-      number: `${threeDigits(worst.toF64.ours)} and ${threeDigits(worst.toF64.reference)} from our run in f64, ratio ${threeDigits(ratio)}, in ${worst.name}`,
+      number: `${threeDigits(worst.toF64.ours)} and ${threeDigits(worst.toF64.reference)} from our run in f64${known}, in ${worst.name}`,
       supports: isAlike
         ? 'neither side is further from exact arithmetic than the other: both round'
         : `${far} is the one that is further from exact arithmetic`,

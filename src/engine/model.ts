@@ -25,7 +25,7 @@ import type { Tokenize, TokenizeOptions, Transform } from './transforms/transfor
 import { partlyWritten } from './unwritten.ts';
 import { mustGoOn, type Watched, watchedBy } from './watched.ts';
 import { deviceContext, webgpuBackend } from './webgpu/backend.ts';
-import { ggufWeights, hostWeight, type WeightSource, weightRows } from './weight_store.ts';
+import { ggufWeights, hostWeight, type WeightInfo, type WeightSource, weightRows } from './weight_store.ts';
 
 export interface OpenOptions {
   /** Where steps run. `reference` is f64 on the CPU: slow, and needs no GPU. Default 'webgpu'. */
@@ -157,6 +157,11 @@ export class Model {
 
   detokenize(ids: Iterable<number>): string {
     return this.tokenizer.decode(ids, { special: true });
+  }
+
+  /** Type and shape of a weight by its GGUF name, of those that transforms add as well; undefined where there is none. */
+  weightInfo(name: string): WeightInfo | undefined {
+    return this.#parts.weights.info(name);
   }
 
   /** Any weight, dequantised to f32, by its GGUF name; of a matrix only rows `[start, end)` where they are given. */

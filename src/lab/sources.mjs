@@ -1,4 +1,4 @@
-/** Source texts that a bundle has in it, as the module `layerscope:sources`: kernels, and the ops' own files to show. */
+/** Source texts as the module `layerscope:sources`: what the inspector shows beside a step, and kernels for a page without a server. */
 import { readdir, readFile } from 'node:fs/promises';
 
 const ROOT = new URL('../../', import.meta.url);

@@ -66,6 +66,28 @@ describe('layerscope compare', () => {
     expect(text).toContain('Allowed to differ, weights: ');
   });
 
+  test('--no-cause looks for none, and the suspects are told in text, Markdown and JSON', async () => {
+    const args = [`ours:${other}`, trace, '--allow', 'weights'];
+    const md = place.path('suspects.md');
+    const { text } = await compared(...args, '--no-cause', '--md', md);
+    expect(text).not.toMatch(/Cause: |Suspicion: /);
+    const said = /known faults are ruled out, \d+ left; likeliest first/;
+    expect(text).toMatch(said);
+    expect(readFileSync(md, 'utf8')).toMatch(said);
+    const { cause, suspects } = await json(...args, '--no-cause');
+    expect(cause).toBeNull();
+    expect(suspects.remaining.map(({ fault }: { fault: string }) => fault)).toContain('embedding-off-by-one');
+    expect(suspects.ruledOut.length).toBeGreaterThan(20);
+  });
+
+  test('where all agrees tells what the prompt could not have shown, and the run that would', async () => {
+    const { text } = await compared(trace, trace);
+    expect(text).toMatch(/known faults would not have shown here, or not for sure: /);
+    expect(text).toContain('Next probe: Run ');
+    const { suspects } = await json(trace, trace);
+    expect(suspects.next.probe).toBe('a prefill and a decode');
+  });
+
   test('of texts of different length is refused by tokens', async () => {
     const { verdict, refused } = await json(longer, trace);
     expect(verdict).toBe('refused');

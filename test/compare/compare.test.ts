@@ -266,6 +266,38 @@ describe('experiments that are not the same', () => {
   });
 });
 
+test('after the first divergence the residual stream is told to hand on what came in, or to be broken again', async () => {
+  const reference = await model.start(TOKENS).toEnd();
+  const standings = async (...broken: string[]) => {
+    const faulty = model.with(...broken.map((name) => edit(name, (tensor) => tensor.scale(1.1))));
+    const { tensors } = await compare(await faulty.start(TOKENS).toEnd(), reference, { model, cause: false });
+    return Object.fromEntries(tensors.map(({ name, status, isolation }) => [name, isolation?.outcome ?? status]));
+  };
+  const inherited = {
+    'l_out-1': 'inherited',
+    'l_out-2': 'inherited',
+    result_norm: 'inherited',
+    result_output: 'inherited',
+  };
+  expect(await standings('ffn_up-1')).toMatchObject({ 'l_out-0': 'equal', 'ffn_up-1': 'made', ...inherited });
+  expect(await standings('ffn_up-1', 'l_out-2')).toMatchObject({ ...inherited, 'l_out-2': 'made' });
+  // Of the others nothing is known but that they are beyond.
+  expect(await standings('ffn_up-1')).toMatchObject({ 'ffn_swiglu-1': 'beyond' });
+});
+
+test('a reference that is broken hands on too', async () => {
+  const broken = await model
+    .with(edit('ffn_up-1', (tensor) => tensor.scale(1.1)))
+    .start(TOKENS)
+    .toEnd();
+  const { firstDivergence, tensors } = await compare(await model.start(TOKENS).toEnd(), broken, {
+    model,
+    cause: false,
+  });
+  expect(firstDivergence?.isolation?.madeBy).toBe('reference');
+  expect(tensors.find(({ name }) => name === 'result_output')?.isolation?.outcome).toBe('inherited');
+});
+
 test('a comparison can be stopped, and tells how far it is', async () => {
   const seen: string[] = [];
   const controller = new AbortController();

@@ -8,10 +8,10 @@
 import { describe, expect, test } from 'vitest';
 import { compare } from '../../src/compare/compare.ts';
 import { eliminate } from '../../src/compare/eliminator.ts';
-import { fault, faultNamed } from '../../src/engine/faults/index.ts';
+import { fault } from '../../src/engine/faults/index.ts';
 import { siteOf } from '../../src/engine/faults/put.ts';
 import type { Model } from '../../src/engine/model.ts';
-import { type Cell, cellsOf, modelFor, onPage, type Shown, shownBy, sliceOf } from './fault_table.ts';
+import { type Cell, cellsOf, modelOf, onPage, type Shown, shownBy, sliceOf } from './fault_table.ts';
 
 const isFull = process.env.LAYERSCOPE_FULL === '1';
 
@@ -23,11 +23,7 @@ const SATURATED: ReadonlySet<string> = new Set(['attention-scale-missing', 'atte
 const canBeSmall = ({ found: { name }, home, reach }: Cell) =>
   SMALL.has(name) || (SATURATED.has(name) && home === 'shipped' && reach !== 'all of it');
 
-/** One key's weight is 1 unless its score overflows, as some of the shipped model do (special.test.ts of the faults). */
-const overflows = ({ found, home, probe }: Cell) =>
-  found.name === 'softmax-without-max' && home === 'shipped' && probe === 'one token';
-
-const all = cellsOf().filter((cell) => !overflows(cell));
+const all = cellsOf();
 const cells = (isFull ? all : sliceOf(all, 5)).map((cell): [string, Cell] => {
   const { found, home, probe, params } = cell;
   return [`${found.name} ${JSON.stringify(params)}, ${home} model, ${probe}`, cell];
@@ -44,7 +40,7 @@ describe.each(['bos-missing', 'bos-doubled', 'wrong-chat-template'])('%s', (name
   test.each(TEXTS)(
     '%s: compare refuses other tokens, and where they are allowed the first tensor is embd',
     async (_, text, more) => {
-      const model = await modelFor({ home: 'shipped', found: faultNamed(name) });
+      const model = await modelOf('shipped');
       const runOver = async (of: Model) => {
         const run = await of.start(text, { chat: name === 'wrong-chat-template' }).toEnd();
         return more.length > 0 ? (await run.append(more)).toEnd() : run;
@@ -104,9 +100,10 @@ async function holdsHidden(cell: Cell, shown: Shown): Promise<void> {
 /** The first bit that differs is where the page says, and `compare` finds it there in exact mode. */
 async function holdsBits(cell: Cell, shown: Shown): Promise<void> {
   const { found, params } = cell;
-  const { first, model } = shown;
+  const { first, broken, model } = shown;
   const site = siteOf(found.name, fault(found.name, params).params, model.config, () => undefined);
-  expect(first?.name).toBe(found.firstTensor(site, onPage(cell)));
+  // What changes nothing before numbers overflow begins where they do.
+  if (first !== broken || !SMALL.has(found.name)) expect(first?.name).toBe(found.firstTensor(site, onPage(cell)));
   const { firstDivergence } = await comparisonOf(shown, 'exact');
   expect(firstDivergence).toMatchObject({ name: first?.name, pass: first?.pass });
   const head = headOf(cell, shown);

@@ -45,8 +45,13 @@ const opened = new Map<string, Promise<Model>>();
 
 /** The model of a home that can have the fault. */
 export function modelFor({ home, found: { name } }: Pick<Cell, 'home' | 'found'>): Promise<Model> {
-  const key = `${home} ${NEEDS[name]}`;
-  const model = opened.get(key) ?? open(home, NEEDS[name]);
+  return modelOf(home, NEEDS[name]);
+}
+
+/** Opened once. */
+export function modelOf(home: Home, need?: (typeof NEEDS)[string]): Promise<Model> {
+  const key = `${home} ${need}`;
+  const model = opened.get(key) ?? open(home, need);
   opened.set(key, model);
   return model;
 }

@@ -9,7 +9,7 @@ import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync } from 'node
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath, pathToFileURL } from 'node:url';
-import { chromium } from 'playwright-core';
+import { type Browser, chromium } from 'playwright-core';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { findChromium } from '../../src/node/host.ts';
 import type { Notebook, SavedOutput } from '../../src/notebook/ipynb/notebook.ts';
@@ -21,7 +21,16 @@ import { have } from '../skip.ts';
 const root = fileURLToPath(new URL('../../', import.meta.url));
 const names = readdirSync(join(root, 'notebooks')).filter((name) => name.endsWith('.ipynb'));
 const folder = mkdtempSync(join(tmpdir(), 'layerscope-notebooks-'));
-afterAll(() => rmSync(folder, { recursive: true }));
+/** One for all notebooks: to start it takes as long as to draw the charts of one. */
+let browser: Browser | undefined;
+beforeAll(async () => {
+  const executablePath = findChromium();
+  if (executablePath) browser = await chromium.launch({ executablePath, args: ['--no-sandbox', '--disable-gpu'] });
+});
+afterAll(async () => {
+  await browser?.close();
+  rmSync(folder, { recursive: true });
+});
 
 /** What is committed was run without the files that cannot be had here. */
 const env = {
@@ -98,13 +107,11 @@ describe.each(names)('%s', (name) => {
 
   test('shows every chart in Chromium with the network off', async (context) => {
     have(context, ran, whyNot);
-    const executablePath = have(context, findChromium(), 'no Chromium on this machine');
     const charts = outline(read(out)).flatMap(({ outputs }) =>
       outputs.filter(({ forms }) => forms.includes('application/vnd.vegalite.v5+json')),
     );
-    const browser = await chromium.launch({ executablePath, args: ['--no-sandbox', '--disable-gpu'] });
+    const tab = await have(context, browser, 'no Chromium on this machine').newContext({ offline: true });
     try {
-      const tab = await browser.newContext({ offline: true });
       const page = await tab.newPage();
       const heard: string[] = [];
       page.on('console', (message) => heard.push(message.text()));
@@ -114,7 +121,7 @@ describe.each(names)('%s', (name) => {
       expect(heard).toEqual([]);
       expect(charts.length).toBeGreaterThan(0);
     } finally {
-      await browser.close();
+      await tab.close();
     }
   });
 });

@@ -12,7 +12,8 @@ export const contextBlind: TraceCheck = {
   title: 'The same token has other logits at another position',
   proves:
     'The output depends on what came before: an attention that gives nothing, and a cache position that is clamped, leave it the same.',
-  cannot: 'Whether it depends rightly. It needs a text in which a token comes twice, with another before or between.',
+  cannot:
+    'Whether it depends rightly, and whether a position further on than the text is clamped. It needs a text in which a token comes twice, with another before or between.',
   needs: { tensors: ['result_output'], model: null },
 
   async look(subject, findings) {

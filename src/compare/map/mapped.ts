@@ -6,14 +6,18 @@ import type { Tensor } from '../../trace/tensor.ts';
 import { type PartlyKnown, RowTrace, type Sample, type Trace, type TraceRow } from '../../trace/trace.ts';
 import { type Layout, layoutNamed } from '../layouts.ts';
 import { foreignRows, valuesOf } from './fits.ts';
-import type { Match, TensorMap } from './tensor_map.ts';
+import type { Match } from './tensor_map.ts';
 
 /**
  * The dump as a trace of ours, in our order. `ours` is a run over the same tokens: it gives shapes and dims. What the map
  * does not match stays under its own name, after a `dump:` where ours has that name, so that nothing is left out silently.
  * Throws TraceError where the map names a tensor that the dump or our run has not, or a layout does not fit.
  */
-export function mapped(dump: Trace, map: Pick<TensorMap, 'matches'>, ours: Trace): Trace {
+export function mapped(
+  dump: Trace,
+  map: { readonly matches: readonly Pick<Match, 'theirs' | 'ours' | 'layout'>[] },
+  ours: Trace,
+): Trace {
   const matches = new Map(map.matches.map((match) => [match.theirs, match]));
   const index = new NameIndex(ours.names);
   const ourNames = new Set(ours.names);
@@ -62,7 +66,7 @@ function keysOf(dump: Trace): { key: string; row: TraceRow; occurrence: number }
 }
 
 function ourRow(
-  { ours: name, layout: layoutName }: Match,
+  { ours: name, layout: layoutName }: Pick<Match, 'ours' | 'layout'>,
   row: TraceRow,
   ours: Trace,
   index: NameIndex,

@@ -3,16 +3,19 @@
  * "-0"; null is what is not known or not there.
  */
 import type { Comparison } from '../comparison.ts';
+import { suspectsOf } from './suspect_lines.ts';
 
 export type Json = null | boolean | number | string | readonly Json[] | { readonly [key: string]: Json };
 
 /**
  * `{ verdict, summary, firstDivergence: { name, op, layer, token, head, index, ours, reference, … } | null, cause, refused,
- * tensors, … }`: every field of a Comparison under its own name, in its own unit.
+ * tensors, … }`: every field of a Comparison under its own name, in its own unit; and `suspects: { ruledOut, remaining, next }`, what
+ * the faults' pages leave of them, null where a cause is named or nothing was compared in tolerance.
  */
 export function reportJson(comparison: Comparison): { readonly [key: string]: Json } {
   const { verdict, summary, firstDivergence, cause, refused, ...rest } = comparison;
-  return plainObject({ verdict, summary, firstDivergence, cause, refused, ...rest });
+  const suspects = suspectsOf(comparison);
+  return plainObject({ verdict, summary, firstDivergence, cause, refused, suspects, ...rest });
 }
 
 function plain(value: unknown): Json {

@@ -16,6 +16,7 @@ import type {
   TensorComparison,
 } from '../comparison.ts';
 import { STANDINGS, type Standing, standingOf } from './standing.ts';
+import { suspectLines } from './suspect_lines.ts';
 import {
   errorText,
   f32Text,
@@ -64,6 +65,7 @@ export function outlineOf(comparison: Comparison, options: OutlineOptions): Outl
           logitsSection(comparison),
           provesSection(comparison, options.most),
           blindSection(comparison, options.most),
+          suspectsSection(comparison, options.most),
         ];
   const sections = [...about, unknownSection(comparison, options.most), nextSection(comparison)];
   return {
@@ -279,6 +281,12 @@ function blindSection({ blindSpots }: Comparison, most: number): Section {
     ({ suspect, why, shortest }) => `${suspect}: ${sentence(why)}. The shortest that shows it: ${shortest}`,
   );
   return { label: 'Not seen', lines: first(said, most, 'suspect') };
+}
+
+/** What the faults' pages leave of them: of a divergence its suspects, else those that may be there unseen. */
+function suspectsSection(comparison: Comparison, most: number): Section {
+  const label = comparison.firstDivergence === null ? 'Faults' : 'Suspects';
+  return { label, lines: suspectLines(comparison, most) };
 }
 
 function nextSection(comparison: Comparison): Section {

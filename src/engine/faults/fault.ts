@@ -19,7 +19,7 @@ export type Probe = 'oneToken' | 'prefill' | 'decode';
 
 /**
  * seen: the logits change. tensor only: tensors change and the logits agree in every bit. rounding: no more than rounding
- * changes, unless numbers overflow. no effect: every tensor agrees in every bit.
+ * changes, if that, unless numbers overflow. no effect: every tensor agrees in every bit.
  */
 export type Effect = 'seen' | 'tensor only' | 'rounding' | 'no effect';
 

@@ -33,6 +33,7 @@ export const layersSwapped: Fault = {
   firstTensor: ({ params }) => `attn_norm-${Math.min(Number(params.a), Number(params.b))}`,
   changes(site) {
     const { nLayer } = site.config;
+    if (nLayer < 2) throw cannotPut(site, 'it has one layer; wanted a model of two or more');
     const pair = [numberOf(site, 'a'), numberOf(site, 'b')] as const;
     if (pair[0] === pair[1] || Math.max(...pair) >= nLayer) {
       throw cannotPut(site, `a is ${pair[0]} and b is ${pair[1]}; wanted two layers of 0 to ${nLayer - 1}`);

@@ -16,7 +16,7 @@ import { Kept } from './kept.ts';
 import type { ReadLent } from './port.ts';
 
 /** How many are kept. What is used longer ago is given back: a run holds its values, a model its weights on the device. */
-const [MOST_RUNS, MOST_MODELS, MOST_TRACES] = [6, 3, 4] as const;
+const [MOST_RUNS, MOST_MODELS, MOST_TRACES] = [6, 4, 4] as const;
 
 /** Bytes of values that all runs may keep together, unless the host says otherwise. */
 const RUNS_BUDGET = 3 * DEFAULT_BUDGET;

@@ -16,9 +16,12 @@ interface WorkerScope {
   addEventListener(type: 'message', listener: (event: { readonly data: unknown }) => void): void;
 }
 
+/** Bytes of values that all runs keep: a tab of a class's laptop has less room than a server. */
+const BUDGET = 2 ** 28;
+
 /** Serves the page whose worker this is; in a page, leaves `serveLayerscope` for it to call. */
 export function serveAlone(kernels: Exclude<Kernels, string | URL>): void {
-  const host: InspectorHost = { platform: browserPlatform(kernels), open: fetched, llamaCpp: null };
+  const host: InspectorHost = { platform: browserPlatform(kernels), open: fetched, llamaCpp: null, budget: BUDGET };
   if ('document' in globalThis) {
     (globalThis as EngineInPage).serveLayerscope = (port) => void serveInspector(port, host);
     return;

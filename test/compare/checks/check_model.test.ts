@@ -88,6 +88,18 @@ test.each(backends.flatMap((backend) => TYPES.map((type) => [type, backend] as c
   },
 );
 
+test(`${PROMPTS} seeded prompts raise none of the shipped model`, async () => {
+  const model = await openModel(new URL('../../../fixtures/lily-4m-q8_0.gguf', import.meta.url).pathname, {
+    backend: backends[0],
+  });
+  for (let seed = 0; seed < PROMPTS; seed++) {
+    const tokens = prompt(seeded(seed), model.config.nVocab, seed % 10 === 0 ? 90 : 24);
+    const report = await checkModel(model, { tokens });
+    expect({ seed, failed: failed(report) }).toEqual({ seed, failed: [] });
+  }
+  await model.close();
+}, 3_600_000);
+
 test('the shipped model passes every check', async () => {
   const model = await openModel(new URL('../../../fixtures/lily-4m-q4_k_m.gguf', import.meta.url).pathname, {
     backend: backends[0],

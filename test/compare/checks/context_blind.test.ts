@@ -1,6 +1,7 @@
 import { expect, test } from 'vitest';
 import { checkModel } from '../../../src/compare/checks/check_model.ts';
 import { checkTrace } from '../../../src/compare/checks/check_trace.ts';
+import { fault } from '../../../src/engine/faults/index.ts';
 import { backends, openRandom } from '../../engine/models.ts';
 import { checked, failed, resultOf, scaled, TOKENS } from './bugs.ts';
 
@@ -8,6 +9,12 @@ test.each(backends)('an attention that gives nothing leaves the logits of a toke
   const report = await checked(backend, scaled('attn_out-*', 0));
   expect(failed(report)).toEqual(['first-token', 'context-blind']);
   expect(resultOf(report, 'context-blind').worst).toMatchObject({ tensor: 'result_output', token: 3, found: 0 });
+});
+
+test.each([1, 2, 4])('a cache position that is clamped at %i gives a token its own logits again', async (at) => {
+  const report = await checkModel((await openRandom('reference')).with(fault('kv-pos-clamp', { at })));
+  expect(failed(report)).toContain('context-blind');
+  expect(resultOf(report, 'context-blind').worst).toMatchObject({ tensor: 'result_output', token: 7 });
 });
 
 test('a text of one token over and over is no suspicion: attention sees the same everywhere', async () => {

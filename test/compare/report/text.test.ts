@@ -8,6 +8,7 @@ import {
   comparisonWith,
   everyComparison,
   flippedBit,
+  oneToken,
   precision,
   refusedForBos,
   sums,
@@ -47,6 +48,28 @@ describe('the report for a terminal', () => {
     const cause = { ...suspect, sentence, reproducedTo: 3e-8, nextBest: null, ties: [], certainty };
     const [first] = section(reportText(comparisonWith({ ...bug, cause })), 'Origin');
     expect(first).toContain(`${begins}KV heads are tiled`);
+  });
+
+  test('where no cause is named lists the suspects, each with its reason, and the run that tells them apart', () => {
+    const [first, ...rest] = section(reportText(bug), 'Suspects');
+    expect(first).toMatch(/^\d+ of \d+ known faults are ruled out, \d+ left; likeliest first$/);
+    expect(rest[0]).toMatch(/^[a-z-]+: It begins at kq-3, which is the first to part$/);
+    expect(rest.join(' ')).toContain('Next probe: Run ');
+    const suspect = { fault: 'gqa-tiled', params: {}, also: null, at: { name: 'kq-3', pass: 0 } };
+    const cause = { ...suspect, sentence: 'tiled', reproducedTo: 3e-8, nextBest: null, ties: [] };
+    const withCause = (certainty: 'named' | 'suspected') =>
+      reportText(comparisonWith({ ...bug, cause: { ...cause, certainty } }));
+    expect(section(withCause('named'), 'Suspects')).toEqual([]);
+    expect(section(withCause('suspected'), 'Suspects')).not.toEqual([]);
+  });
+
+  test('where all agrees counts the faults that would not have shown, and names the run that would show them', () => {
+    const lines = section(reportText(oneToken), 'Faults').join(' ');
+    expect(lines).toMatch(/^\d+ of \d+ known faults would not have shown here, or not for sure: [a-z0-9-]+, /);
+    expect(lines).toContain('Next probe: Run a prefill and a decode');
+    for (const other of [refusedForBos, flippedBit]) {
+      expect([...section(reportText(other), 'Faults'), ...section(reportText(other), 'Suspects')]).toEqual([]);
+    }
   });
 
   test('is no longer for a model of 80 layers', () => {

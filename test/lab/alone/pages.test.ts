@@ -3,13 +3,17 @@
  * layerscope.html from a disk.
  */
 import { mkdtemp, readdir, readFile, rm } from 'node:fs/promises';
+import { createRequire } from 'node:module';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath, pathToFileURL } from 'node:url';
 import { build } from 'esbuild';
 import type { Page } from 'playwright-core';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { joinBytes } from '../../../src/gguf/bytes.ts';
+import { modelShapes, randomModel } from '../../../src/gguf/random_model.ts';
 import { buildPages } from '../../../src/lab/build_pages.mjs';
+import { LESSON_TITLE, stops } from '../../../src/lab/page/alone/stops.ts';
 import { findChromium } from '../../../src/node/host.ts';
 import { openModel } from '../../../src/node/index.ts';
 import { type OpenPage, openPage } from '../../browser/page.ts';
@@ -121,6 +125,17 @@ async function answersIn(
   return { ...answered, wrong };
 }
 
+/** What axe finds that keeps somebody from using the page. */
+async function seriousFaults(page: Page): Promise<string[]> {
+  await page.evaluate(await readFile(createRequire(import.meta.url).resolve('axe-core/axe.min.js'), 'utf8'));
+  const { violations } = await page.evaluate<{
+    violations: { id: string; impact: string; nodes: { html: string }[] }[];
+  }>('axe.run()');
+  return violations
+    .filter(({ impact }) => impact === 'serious' || impact === 'critical')
+    .map(({ id, nodes }) => `${id}: ${nodes.map(({ html }) => html).join(' ')}`);
+}
+
 function mustAgree(tensors: Answered['tensors']): void {
   expect(Object.keys(tensors)).toEqual([...reference.keys()]);
   for (const [name, values] of reference) {
@@ -154,4 +169,99 @@ describe('tensors through the engine’s worker agree with Node’s to 1e-5 end 
     expect(notice).toMatch(/^Runs on the reference backend, .* because there is no WebGPU here\. Cannot open a GPU: /);
     mustAgree(tensors);
   });
+});
+
+describe('the lesson in layerscope.html from a disk', () => {
+  test.for(['with', 'without'] as const)(
+    '%s WebGPU it goes from its first stop to its last and back, in both languages, and nothing goes wrong',
+    async (webgpu, context) => {
+      const page = await newPage(have(context, opened[webgpu], NO_CHROMIUM));
+      const wrong = watched(page, single());
+      await page.goto(single());
+      const lesson = page.getByRole('region', { name: LESSON_TITLE.en });
+      const heading = lesson.getByRole('heading', { level: 2 });
+      const next = lesson.getByRole('button', { name: 'Next' });
+      const inspector = page.getByRole('main');
+      await inspector.getByText(`256 dimensions; on ${webgpu === 'with' ? 'webgpu' : 'reference'}`).waitFor();
+      const told = inspector.getByText('Runs on the reference backend, in f64 on the CPU');
+      expect(await told.count()).toBe(webgpu === 'with' ? 0 : 1);
+      for (const [index, { title, says, choice }] of stops.entries()) {
+        if (index > 0) await next.click();
+        await expect.poll(() => heading.textContent()).toBe(title.en);
+        expect(await lesson.getByText(says.en).count()).toBe(1);
+        // Below the map stands the step that is looked at.
+        await inspector.getByText(choice.step, { exact: true }).first().waitFor();
+        expect(await inspector.getByRole('alert').textContent()).toBe('');
+      }
+      expect(await next.isDisabled()).toBe(true);
+      // What is being replaced is drawn pale.
+      await expect.poll(() => inspector.locator('[aria-busy=true]').count()).toBe(0);
+      expect(await seriousFaults(page)).toEqual([]);
+      await lesson.getByRole('button', { name: 'Back' }).click();
+      await lesson.getByRole('button', { name: '日本語' }).click();
+      const japanese = page.getByRole('region', { name: LESSON_TITLE.ja });
+      const said = stops.at(-2)?.says.ja ?? '';
+      await expect.poll(() => japanese.getByText(said).count()).toBe(1);
+      expect(await japanese.getAttribute('lang')).toBe('ja');
+      await japanese.getByRole('combobox').selectOption('0');
+      await expect.poll(() => japanese.getByText(stops[0]?.says.ja ?? '').count()).toBe(1);
+      expect(wrong).toEqual([]);
+      await page.close();
+    },
+  );
+});
+
+describe('where no worker may run', () => {
+  test('the page itself computes, and says so', async (context) => {
+    const page = await newPage(have(context, opened.without, NO_CHROMIUM));
+    const wrong = watched(page, single());
+    await page.addInitScript('Worker = class { constructor() { throw new Error("workers are off"); } };');
+    await page.goto(single());
+    await page.getByText('This browser runs no worker here (workers are off)').waitFor();
+    await page.getByRole('main').getByText('256 dimensions; on reference').waitFor();
+    expect(wrong).toEqual([]);
+    await page.close();
+  });
+});
+
+test('a model that does not lie beside the static page is an error with the cure, and a broken engine too', async (context) => {
+  const browser = have(context, opened.with, NO_CHROMIUM);
+  const page = await newPage(browser);
+  await page.route('**/engine.js', (route) => route.abort());
+  await page.goto(`${browser.origin}/index.html`);
+  await page.getByRole('alert').filter({ hasText: 'Cannot load engine.js: load the page again' }).waitFor();
+  await page.unroute('**/engine.js');
+  await page.goto(`${browser.origin}/index.html`);
+  await page.evaluate(inPage);
+  const asked = page.evaluate('tensorsThrough("elsewhere.gguf", "Lily")');
+  await expect(asked).rejects.toThrow('Cannot open elsewhere.gguf: the server of this page answers 404. Drop the file');
+  await page.close();
+});
+
+test('on the static page the model beside it, a dropped model and a dropped trace are opened, and nothing leaves', async (context) => {
+  const browser = have(context, opened.with, NO_CHROMIUM);
+  const page = await newPage(browser);
+  const wrong = watched(page, browser.origin);
+  await page.goto(`${browser.origin}/index.html`);
+  const main = page.getByRole('main');
+  await page.getByRole('combobox', { name: 'Model' }).selectOption(MODEL);
+  await main.getByText('256 dimensions; on webgpu').waitFor();
+  const random = Buffer.from(await joinBytes(randomModel({ ...modelShapes.awkward, type: 'F32', seed: 7 })));
+  const choose = (name: string, buffer: Buffer) =>
+    page.locator('input[type=file]').first().setInputFiles({ name, mimeType: 'application/octet-stream', buffer });
+  await choose('random.gguf', random);
+  await main.getByText('2 layers, 5 heads').waitFor();
+  await choose(
+    'llama_cpp.arrow',
+    await readFile(new URL('../../../fixtures/golden/lily-4m-f16.arrow', import.meta.url)),
+  );
+  await main.getByText('A trace, computed on').waitFor();
+  expect(await main.getByRole('alert').textContent()).toBe('');
+  await choose('broken.gguf', random.subarray(0, 3000));
+  await main
+    .getByRole('alert')
+    .filter({ hasText: /^Cannot read broken\.gguf: / })
+    .waitFor();
+  expect(wrong).toEqual([]);
+  await page.close();
 });

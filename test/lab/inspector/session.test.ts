@@ -249,6 +249,20 @@ describe('the GPU', () => {
   });
 });
 
+test('a GPU that is lost in the middle of a move ends it with that reason, which is not told again', async (context) => {
+  const page = connected('wire');
+  const gpu = have(context, await openGpu().catch(() => undefined), 'no WebGPU adapter');
+  const experiment: Experiment = { ...RANDOM, file: LILY, backend: 'webgpu', text: 'Lily gave', tokens: [1, 300] };
+  const moving = page.ask(
+    'move',
+    { experiment, move: { draw: 200 } },
+    { onProgress: ({ done }) => done === 3 && gpu.device.destroy() },
+  );
+  await expect(moving).rejects.toMatchObject({ kind: 'DeviceError', message: expect.stringContaining('was lost') });
+  await gpu.device.lost;
+  expect(await page.ask('move', { experiment, move: { to: 'end' } })).toMatchObject({ next: null, stopped: null });
+});
+
 test('a request of another version is refused with the cure', async () => {
   const { client } = connected();
   await expect(client.ask('toString', {})).rejects.toThrow('Cannot answer toString: there is no such request');

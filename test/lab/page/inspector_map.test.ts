@@ -32,7 +32,7 @@ describe('the map', () => {
   test.for([
     ['plain', []],
     ['with a lens after one layer', [lens({ layers: [1] })]],
-    ['with a fault that takes a layer out', [fault('layer-skipped', { layer: 1 })]],
+    ['with a fault that adds a step', [fault('rope-on-v')]],
   ] as const)('%s holds every step once, no two in one place, roles in one column', async ([, transforms]) => {
     const steps = await stepsOf(3, ...transforms);
     const { rows, columns } = mapLayout(steps);

@@ -2,7 +2,6 @@
  * The inspector alone in a headless Chromium: its page, bundled, and a session in this process behind a websocket. The page is
  * served with the lab's content security policy, so that what a script may not do fails here too.
  */
-import { readFile } from 'node:fs/promises';
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { basename, extname } from 'node:path';
@@ -11,6 +10,7 @@ import { build } from 'esbuild';
 import { type Browser, chromium, type Page } from 'playwright-core';
 import { WebSocketServer } from 'ws';
 import { bytesSource } from '../../../src/gguf/bytes.ts';
+import { sources } from '../../../src/lab/sources.mjs';
 import { type InspectorHost, type Port, serveInspector } from '../../../src/lab/inspector/index.ts';
 import { fromBytes, toBytes } from '../../../src/lab/inspector/wire.ts';
 import { nodePlatform, openFile } from '../../../src/node/index.ts';
@@ -146,21 +146,7 @@ async function bundle(): Promise<Map<string, Uint8Array>> {
     define: { 'process.env.NODE_ENV': '"production"' },
     logLevel: 'error',
     write: false,
-    plugins: [
-      {
-        name: 'layerscope:sources',
-        setup(build) {
-          build.onResolve({ filter: /^layerscope:sources$/ }, ({ path }) => ({ path, namespace: 'layerscope' }));
-          build.onLoad({ filter: /.*/, namespace: 'layerscope' }, async () => ({
-            contents: `export const kernels = {}; export const ops = ${JSON.stringify({
-              mul_mat: await readFile(at('src/ops/mul_mat.ts'), 'utf8'),
-              soft_max: await readFile(at('src/ops/soft_max.ts'), 'utf8'),
-              get_rows: await readFile(at('src/ops/get_rows.ts'), 'utf8'),
-            })}`,
-          }));
-        },
-      },
-    ],
+    plugins: [sources],
   });
   return new Map(outputFiles.map(({ path, contents }) => [path.slice(at('dist/inspector_page').length), contents]));
 }

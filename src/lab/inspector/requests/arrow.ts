@@ -49,7 +49,7 @@ export const arrow: Request<ArrowParams, ArrowFile> = async (session, params, wa
   fetched.set(session, file);
   const { tensors, withoutValues, parts, whole } = file;
   if (part + 1 >= parts) fetched.delete(session);
-  return { tensors, withoutValues, parts, bytes: whole.subarray(part * PART_BYTES, (part + 1) * PART_BYTES) };
+  return { tensors, withoutValues, parts, bytes: whole.slice(part * PART_BYTES, (part + 1) * PART_BYTES) };
 };
 
 async function written(

@@ -144,7 +144,7 @@ function inputsOf(found: Step, run: Run, pass: number): Promise<InputDetail[]> {
   return Promise.all(
     rules.map(async ([role, { kind }]) => {
       const name = found.inputs[role] ?? 'table';
-      const type = kind === 'weight' ? (run.model.gguf.tensors.get(name)?.type ?? null) : null;
+      const type = kind === 'weight' ? (run.model.weightInfo(name)?.type ?? null) : null;
       return { role, name, kind, type, ...(await inputGlimpse(kind, name, found, run, pass)) };
     }),
   );
@@ -191,10 +191,9 @@ function passOf(run: Run, pass: number): Pass {
 
 /** The first row alone: a matrix may have gigabytes. */
 async function weightGlimpse(model: Model, name: string): Promise<Glimpse> {
-  const whole = model.gguf.tensors.get(name)?.shape;
-  const read = await readable(() => model.weight(name, whole && whole.length > 1 ? { rows: [0, 1] } : {}));
+  const read = await readable(() => model.weight(name, { rows: [0, 1] }));
   if (typeof read === 'string') return notYet(read);
-  return { ...glimpse(read), shape: whole ?? read.shape };
+  return { ...glimpse(read), shape: model.weightInfo(name)?.shape ?? read.shape };
 }
 
 async function tableGlimpse(found: Step, run: Run, pass: number): Promise<Glimpse> {

@@ -40,7 +40,7 @@ export interface TensorValues {
 
 export const tensor: Request<TensorParams, TensorValues> = async (session, { experiment, name, pass, part = {} }) => {
   const subject = await session.subject(experiment);
-  if (isRun(subject) && subject.model.gguf.tensors.has(name)) {
+  if (isRun(subject) && subject.model.weightInfo(name)) {
     const { rows, ...rest } = part;
     const weight = await subject.model.weight(name, rows ? { rows } : {});
     return { pass: null, pos0: 0, ...valuesOf(partOf(weight, rest, 0)), name };

@@ -17,13 +17,12 @@ export interface AloneOptions {
 
 /** Fills the body. Says in its place what went wrong where the engine cannot be started. */
 export async function mountAlone({ script, beside, inside }: AloneOptions): Promise<void> {
-  const pane = (className: string) => {
-    const element = document.createElement('div');
+  const pane = (tag: string, className: string) => {
+    const element = document.createElement(tag);
     element.className = className;
     return element;
   };
-  const [notice, host] = [pane('notice'), pane('host')];
-  const aside = document.createElement('aside');
+  const [notice, aside, host] = [pane('div', 'notice'), pane('aside', 'beside'), pane('main', 'host')];
   document.body.append(notice, ...(inside ? [aside] : []), host);
   try {
     const { port, notice: said } = await startEngine(script);

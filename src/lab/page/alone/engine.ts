@@ -39,6 +39,7 @@ async function startedWorker(script: EngineScript): Promise<Worker> {
     worker.addEventListener('message', ({ data }) => data === READY && resolve(), { once: true });
     worker.addEventListener('error', ({ message }) => reject(new Error(message || 'it was refused')), { once: true });
   });
+  if ('text' in script) URL.revokeObjectURL(url);
   return worker;
 }
 

@@ -8,7 +8,6 @@ const WORDS = {
   back: { en: 'Back', ja: '戻る' },
   next: { en: 'Next', ja: '次へ' },
   other: { en: '日本語', ja: 'English' },
-  step: { en: 'Step', ja: 'ステップ' },
   stops: { en: 'All stops', ja: 'すべての項目' },
 } as const satisfies Record<string, Said>;
 
@@ -26,8 +25,30 @@ export function Lesson({ inspector, file }: { readonly inspector: Inspector; rea
   const go = (index: number) => void goTo(inspector, file, index);
   return (
     <section class="lesson" lang={language.value} aria-label={said(LESSON_TITLE)}>
-      <header>
+      <div class="way">
         <h1>{said(LESSON_TITLE)}</h1>
+        <nav aria-label={said(LESSON_TITLE)}>
+          <button type="button" disabled={reached.value === 0} onClick={() => go(reached.value - 1)}>
+            {said(WORDS.back)}
+          </button>
+          <button
+            type="button"
+            class="next"
+            disabled={reached.value === stops.length - 1}
+            onClick={() => go(reached.value + 1)}
+          >
+            {said(WORDS.next)}
+          </button>
+          <span>
+            {reached.value + 1} / {stops.length}
+          </span>
+        </nav>
+      </div>
+      <div class="says" aria-live="polite">
+        <h2>{said(stop.title)}</h2>
+        <p>{said(stop.says)}</p>
+      </div>
+      <div class="side">
         <button
           type="button"
           lang={language.value === 'en' ? 'ja' : 'en'}
@@ -37,34 +58,18 @@ export function Lesson({ inspector, file }: { readonly inspector: Inspector; rea
         >
           {said(WORDS.other)}
         </button>
-      </header>
-      <div aria-live="polite">
-        <h2>{said(stop.title)}</h2>
-        <p>{said(stop.says)}</p>
-      </div>
-      <p class="where">
-        {said(WORDS.step)} <code>{stop.choice.step}</code>
-      </p>
-      <nav aria-label={said(LESSON_TITLE)}>
-        <button type="button" disabled={reached.value === 0} onClick={() => go(reached.value - 1)}>
-          {said(WORDS.back)}
-        </button>
-        <button type="button" disabled={reached.value === stops.length - 1} onClick={() => go(reached.value + 1)}>
-          {said(WORDS.next)}
-        </button>
-        <span>
-          {reached.value + 1} / {stops.length}
-        </span>
-      </nav>
-      <ol aria-label={said(WORDS.stops)}>
-        {stops.map(({ title }, index) => (
-          <li key={title.en}>
-            <button type="button" aria-current={index === reached.value ? 'step' : undefined} onClick={() => go(index)}>
+        <select
+          aria-label={said(WORDS.stops)}
+          value={reached.value}
+          onChange={({ currentTarget }) => go(Number(currentTarget.value))}
+        >
+          {stops.map(({ title }, index) => (
+            <option value={index} key={title.en}>
               {index + 1}. {said(title)}
-            </button>
-          </li>
-        ))}
-      </ol>
+            </option>
+          ))}
+        </select>
+      </div>
     </section>
   );
 }

@@ -91,7 +91,7 @@ export const stops: readonly Stop[] = [
       en: 'Multiply the query of “thanked” with the key of a token, number by number, and add up: that is the score. The highest of head 0 is that of “Lily”.',
       ja: '“thanked” のクエリと各トークンのキーを数ごとに掛けて足し合わせると、スコアになります。ヘッド0で最も高いのは “Lily” のスコアです。',
     },
-    view: 'step',
+    view: 'qk',
     choice: at(`kq-${LAYER}`, { layer: LAYER, head: HEAD, key: FOUND }),
   },
   {
@@ -145,7 +145,7 @@ export const stops: readonly Stop[] = [
       en: 'After the last layer a matrix gives each of the 1,024 tokens of the vocabulary a number, its logit. The highest after “thanked” is “ Lily”. Now zero head 0 of layer 4 under “Edit”, and see what becomes of it.',
       ja: '最後の層のあと、行列が語彙の1,024個のトークンそれぞれに数(ロジット)を与えます。“thanked” の次で最も高いのは “ Lily” です。「Edit」で第4層のヘッド0をゼロにして、どうなるか見てみましょう。',
     },
-    view: 'top-k',
+    view: 'next',
     choice: at('result_output'),
   },
 ];

@@ -17,8 +17,8 @@ import type { Inspector, Theme } from './state.ts';
 import { backTo, computedNow, goTo } from './walk.ts';
 
 /** Pixels. */
-const GUTTER = 58;
-const NARROWEST = 20;
+const GUTTER = 48;
+const NARROWEST = 18;
 const WIDEST = 54;
 const HEAD = 62;
 /** Of a row, and from one to the next; low ones where there are many layers. */
@@ -202,7 +202,7 @@ function MapBody({
             key={index}
             aria-label={layer === null ? (index === 0 ? 'before the layers' : 'behind the layers') : `layer ${layer}`}
           >
-            <text role="rowheader" class="row" x={GUTTER - 8} y={y(index) + row.height / 2}>
+            <text role="rowheader" class="map-row" x={GUTTER - 8} y={y(index) + row.height / 2}>
               {layer === null ? '' : index <= 1 ? `layer ${layer}` : layer}
             </text>
             {cells.map((cell) => (
@@ -287,8 +287,9 @@ function Cell({
     <g
       role="gridcell"
       data-step={name}
-      class={['cell', shade ? 'computed' : 'waiting', isBroken ? 'broken' : '', isFull ? 'full' : ''].join(' ')}
-      tabIndex={-1}
+      class={['cell', shade ? 'computed' : 'not-yet', isBroken ? 'broken' : '', isFull ? 'full' : ''].join(' ')}
+      // In a drawing attributes are written as they are.
+      tabindex={-1}
       aria-label={`${name}, ${saidOf(shade)}`}
       onMouseEnter={() => {
         inspector.hovered.value = { step: name };
@@ -300,7 +301,7 @@ function Cell({
     >
       <rect {...box} rx={3} style={shade && !isBroken ? { fill: colourAt(shade.at, theme) } : undefined} />
       {isBroken && (
-        <text class="sign" x={box.x + box.width / 2} y={box.y + box.height / 2}>
+        <text class="broken-sign" x={box.x + box.width / 2} y={box.y + box.height / 2}>
           !
         </text>
       )}
@@ -386,7 +387,7 @@ function Legend({
   const stops = [0, 0.25, 0.5, 0.75, 1].map((share) => colourAt(share, theme));
   const isBroken = [...shades.of.values()].some(({ broken }) => broken > 0);
   return (
-    <span class="legend">
+    <span class="map-legend">
       {shades.of.size > 0 && (
         <>
           <span class="mono">{shortNumber(shades.least)}</span>
@@ -397,7 +398,7 @@ function Legend({
       )}
       {hasNext && (
         <>
-          <span class="sample waiting" />
+          <span class="sample not-yet" />
           <span class="quiet">not computed</span>
           <span class="sample next" />
           <span class="quiet">next</span>

@@ -67,7 +67,7 @@ const GROUPS = [
 ] as const;
 
 /** Outside the layers a step has room for its name. */
-const WIDE = 3;
+const WIDE = 4;
 
 export function mapLayout(steps: readonly StepCard[]): MapLayout {
   const columns = columnsOf(steps);

@@ -102,7 +102,7 @@ export function Opening({
           Open file …
           <input
             type="file"
-            class="hidden"
+            class="file-input"
             accept=".gguf,.arrow"
             onChange={({ currentTarget }) => {
               void give(inspector, currentTarget.files?.[0]);
@@ -158,7 +158,7 @@ export function Opening({
           {inspector.experiment.value && <Movers inspector={inspector} />}
         </div>
       )}
-      <p class="quiet note" id={note} title={inspector.opened.value ? saidOf(inspector) : undefined}>
+      <p class="quiet opened-as" id={note} title={inspector.opened.value ? saidOf(inspector) : undefined}>
         {inspector.opened.value
           ? saidOf(inspector)
           : (without.value ??

@@ -141,7 +141,7 @@ function Failure({ inspector: { failure } }: { readonly inspector: Inspector }) 
 
 function Welcome() {
   return (
-    <div class="welcome">
+    <div class="first-words">
       <h2>Look into a model</h2>
       <p>
         Choose a model above. Its steps appear as a map, layers down and ops across; click one to see what it computed:

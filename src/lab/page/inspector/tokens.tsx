@@ -46,7 +46,7 @@ export function Tokens({ inspector }: { readonly inspector: Inspector }): JSX.El
               'token',
               /^<.*>$/.test(piece) ? 'special' : '',
               position >= tokens.length - drawn ? 'drawn' : '',
-              position >= evaluated ? 'waiting' : '',
+              position >= evaluated ? 'not-yet' : '',
               position === query ? 'query' : '',
               position === key ? 'key' : '',
             ].join(' ')}

@@ -175,11 +175,12 @@ function InputName({
   );
 }
 
-/** `cache_k-3` is written by what makes the keys of layer 3, which a fault may have renamed. */
+/** `cache_k-3` is written by the last that layer 3 makes of its keys: a fault may make more of them. */
 function writerOf({ opened }: Inspector, slot: string): string | null {
-  const [, which, layer] = /^cache_([kv])-(\d+)$/.exec(slot) ?? [];
-  const name = which === 'k' ? `Kcur_rope-${layer}` : `Vcur-${layer}`;
-  return opened.value?.steps.some((known) => known.name === name) ? name : null;
+  const [, which = '', layer] = /^cache_([kv])-(\d+)$/.exec(slot) ?? [];
+  const stem = `${which.toUpperCase()}cur`;
+  const writers = opened.value?.steps.filter((made) => made.layer === Number(layer) && made.name.startsWith(stem));
+  return writers?.at(-1)?.name ?? null;
 }
 
 function Output({ output }: { readonly output: OutputDetail }) {
