@@ -32,7 +32,30 @@ test('the hash changes with a source, its name or the lockfile, and with nothing
   expect(new Set([before, edited, added, await sourceHash(root)]).size).toBe(4);
 });
 
+test("what the lab's page is bundled from is in the hash; styles of others are not", async () => {
+  await mkdir(join(folder, 'src/lab/page'), { recursive: true });
+  await mkdir(join(folder, 'kernels'));
+  const hashes = new Set([await sourceHash(root)]);
+  for (const name of ['src/lab/page/map.tsx', 'src/lab/page/map.css', 'src/lab/bundle.mjs', 'kernels/rope.wgsl']) {
+    writeFileSync(join(folder, name), name);
+    hashes.add(await sourceHash(root));
+  }
+  expect(hashes.size).toBe(5);
+  writeFileSync(join(folder, 'src/ops/page.css'), '');
+  hashes.add(await sourceHash(root));
+  expect(hashes.size).toBe(5);
+});
+
 test('compiled files without a source are orphans; other files in dist are not', () => {
-  const compiled = ['.tsbuildinfo', 'gone.d.ts', 'gone.js', 'gone.js.map', 'ops', 'ops/rope.d.ts', 'ops/rope.js'];
+  const compiled = [
+    '.tsbuildinfo',
+    'lab/page/main.js',
+    'gone.d.ts',
+    'gone.js',
+    'gone.js.map',
+    'ops',
+    'ops/rope.d.ts',
+    'ops/rope.js',
+  ];
   expect(orphans(compiled, ['ops', 'ops/rope.ts', 'setup/run.mjs'])).toEqual(['gone.d.ts', 'gone.js', 'gone.js.map']);
 });

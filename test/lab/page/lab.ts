@@ -48,8 +48,10 @@ export class OpenLab {
     const browser = await chromium.launch({ executablePath, headless: true, args: [...FLAGS, ...WEBGPU] });
     const context = await browser.newContext({ viewport: size, colorScheme: theme });
     await context.addInitScript((choices) => {
-      if (location.protocol === 'about:') return;
-      for (const [name, value] of Object.entries(choices)) localStorage[name] ??= value;
+      const page = globalThis as unknown as { location: { protocol: string }; localStorage: Record<string, string> };
+      // An empty page has no storage.
+      if (page.location.protocol === 'about:') return;
+      for (const [name, value] of Object.entries(choices)) page.localStorage[name] ??= value;
     }, remembered);
     return new OpenLab(root, state, lab, browser, context);
   }

@@ -197,14 +197,19 @@ describe('editing', () => {
   test('B and A insert below and above, Z undoes, D D deletes', async (context) => {
     const page = shared(context);
     await click(page, 0);
-    await press(page, 'Escape', 'b', 'Enter');
-    await page.keyboard.insertText('// below');
-    await press(page, 'Escape', 'a', 'Enter');
-    await page.keyboard.insertText('// above');
+    await leaveEditor(page);
+    await press(page, 'b');
+    await type(page, '// below');
+    await leaveEditor(page);
+    await press(page, 'a');
+    await type(page, '// above');
     await saved(page).toEqual(['// one', '// above', '// below', '// two', TITLE]);
-    await press(page, 'Escape', 'd', 'd');
+    await leaveEditor(page);
+    // What is done within half a second is undone in one step.
+    await page.waitForTimeout(700);
+    await press(page, 'd', 'd');
     await saved(page).toEqual(['// one', '// below', '// two', TITLE]);
-    await press(page, 'Escape', 'z');
+    await press(page, 'z');
     await saved(page).toEqual(['// one', '// above', '// below', '// two', TITLE]);
   });
 
@@ -230,7 +235,8 @@ describe('editing', () => {
         return kindsIn((lab as OpenLab).root, 'editing.ipynb')[0];
       });
     await click(page, 0);
-    await press(page, 'Escape', 'm');
+    await leaveEditor(page);
+    await press(page, 'm');
     await kind().toBe('markdown');
     await press(page, 'y');
     await kind().toBe('code');
@@ -271,8 +277,21 @@ describe('editing', () => {
   });
 });
 
+/** Escape, until the cell itself has the focus. */
+async function leaveEditor(page: Page): Promise<void> {
+  await press(page, 'Escape');
+  await page.locator('.jp-Notebook.jp-mod-commandMode .jp-Cell:focus').waitFor();
+}
+
+/** Enter, until the editor has the focus, and a text. */
+async function type(page: Page, text: string): Promise<void> {
+  await press(page, 'Enter');
+  await page.locator('.jp-Cell.jp-mod-active .cm-content:focus').waitFor();
+  await page.keyboard.insertText(text);
+}
+
 const sourceOf = async (page: Page): Promise<string> =>
   (await cellAt(page, 0).locator('.cm-line').allTextContents()).join('\n');
 
-const activeCell = (page: Page): Promise<number> =>
-  page.locator('.jp-Cell').evaluateAll((cells) => cells.findIndex((cell) => cell.classList.contains('jp-mod-active')));
+const activeCell = async (page: Page): Promise<number> =>
+  Number(await page.locator('.jp-Cell.jp-mod-active').getAttribute('data-windowed-list-index'));

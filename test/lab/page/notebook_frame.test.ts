@@ -32,11 +32,13 @@ beforeAll(async () => {
     mark: 'bar',
     encoding: { x: { field: 'a', type: 'ordinal' }, y: { field: 'a', type: 'quantitative' } },
   };
+  const written = { ...chart, mark: 'text', encoding: { ...chart.encoding, text: { field: 'a' } } };
   const shown = (data: object) => ({ output_type: 'display_data', metadata: {}, data });
   writeNotebook(opened.root, 'notebooks/01_every_kind.ipynb', [
     markdownCell('# Title\n\nSee [the second](02_other.ipynb): $a^2$\n\n| a | b |\n|---|---|\n| 1 | 2 |'),
     { ...codeCell('const a: number = 1; // one'), outputs: [shown({ 'text/html': table }), error] },
     { ...codeCell("'text'"), outputs: [shown({ 'application/vnd.vegalite.v5+json': chart })] },
+    { ...codeCell('2'), outputs: [shown({ 'application/vnd.vegalite.v5+json': written })] },
   ]);
   writeNotebook(opened.root, 'notebooks/02_other.ipynb', ['1']);
 });
@@ -82,29 +84,33 @@ function bytesAtFirst({ outputs }: Metafile): number {
 }
 
 describe('themes', () => {
-  /** A style of the first element that a selector finds. */
-  const style = (page: Page, selector: string, property: string): Promise<string> =>
-    page.evaluate<string>(`getComputedStyle(document.querySelector(${JSON.stringify(selector)})).${property}`);
-  const LIGHT = { page: 'rgb(255, 255, 255)', chart: 'none' };
-  const DARK = { page: 'rgb(20, 23, 28)', chart: 'invert(0.9) hue-rotate(180deg)' };
+  const LIGHT = { page: 'rgb(255, 255, 255)', ink: '#000' };
+  const DARK = { page: 'rgb(20, 23, 28)', ink: '#c6ccd4' };
 
   test('follow the system; a choice overrides it and is remembered; charts do as the page does', async (context) => {
     const page = await labOf(context).page(EVERY_KIND);
+    const label = cellAt(page, 2).locator('.role-axis-label text').first();
     const drawn = async () => ({
-      page: await style(page, 'body', 'backgroundColor'),
-      chart: await style(page, '.vega-embed svg.marks', 'filter'),
+      page: await page.evaluate<string>('getComputedStyle(document.body).backgroundColor'),
+      ink: await label.getAttribute('fill'),
     });
-    const chart = cellAt(page, 2).locator('.vega-embed svg.marks');
-    await chart.waitFor();
     await page.emulateMedia({ colorScheme: 'dark' });
     await eventually(drawn).toEqual(DARK);
     await page.getByLabel('Theme').selectOption('light');
     await eventually(drawn).toEqual(LIGHT);
     await page.reload();
-    await chart.waitFor();
-    expect(await drawn()).toEqual(LIGHT);
+    await eventually(drawn).toEqual(LIGHT);
     await page.getByLabel('Theme').selectOption('system');
     await eventually(drawn).toEqual(DARK);
+  });
+
+  test('a chart that writes on its marks stays on white paper', async (context) => {
+    const page = await labOf(context).page(EVERY_KIND);
+    await page.emulateMedia({ colorScheme: 'dark' });
+    const paper = cellAt(page, 3).locator('svg.marks');
+    await eventually(() => paper.getAttribute('style')).toContain('background-color: white');
+    const follower = cellAt(page, 2).locator('svg.marks');
+    await eventually(() => follower.getAttribute('style')).toContain('background-color: transparent');
   });
 });
 
@@ -170,20 +176,24 @@ describe('files', () => {
     await cellAt(page, 0).waitFor();
     const made = new URL(page.url()).searchParams.get('notebook') ?? '';
     expect(existsSync(join(lab.root, made))).toBe(true);
-    await files.getByRole('button', { name: `Rename ${made}` }).click();
+    const actionOn = async (action: string, name: string) => {
+      await files.locator('li', { hasText: name.replace('.ipynb', '') }).hover();
+      await files.getByRole('button', { name: `${action} ${name}` }).click();
+    };
+    await actionOn('Rename', made);
     await page.locator('.jp-Dialog input').fill('mine.ipynb');
     await page.keyboard.press('Enter');
     await eventually(() => page.locator('.lm-TabBar-tabLabel').allTextContents()).toEqual(['mine']);
     expect(existsSync(join(lab.root, 'mine.ipynb'))).toBe(true);
     await page.locator('.lm-TabBar-tabCloseIcon').click();
-    await files.getByRole('button', { name: 'Delete mine.ipynb' }).click();
+    await actionOn('Delete', 'mine.ipynb');
     await page.locator('.jp-Dialog-button.jp-mod-warn').click();
     await eventually(() => existsSync(join(lab.root, 'mine.ipynb'))).toBe(false);
   });
 
   test('a link in a text opens the other notebook in a tab, and tabs are gone through by keys', async (context) => {
     const page = await labOf(context).page(EVERY_KIND);
-    await cellAt(page, 0).getByText('the second').click();
+    await cellAt(page, 0).getByRole('link', { name: 'the second' }).click();
     const tabs = page.locator('.lm-TabBar-tab');
     await eventually(() => tabs.allTextContents()).toEqual(['01_every_kind', '02_other']);
     await eventually(() => new URL(page.url()).searchParams.get('notebook')).toBe('notebooks/02_other.ipynb');
@@ -210,8 +220,7 @@ describe('everybody can use it', () => {
   });
 
   test('the first Tab offers to skip to the notebook, and every control of the header is reached by Tab', async (context) => {
-    const page = await labOf(context).page(EVERY_KIND);
-    await page.evaluate('document.activeElement?.blur()');
+    const page = await labOf(context).page();
     const reached: string[] = [];
     for (let step = 0; step < 9; step++) {
       await page.keyboard.press('Tab');

@@ -27,6 +27,8 @@ const FOCUS = {
   choosing: '.jp-Notebook.jp-mod-commandMode:not(.jp-mod-readWrite) :focus:not(:read-write)',
   /** Behind a name, not at the beginning of a line, where Tab indents. */
   completing: '.jp-Notebook.jp-mod-editMode .jp-mod-completer-enabled:not(.jp-mod-at-line-beginning)',
+  /** Names to complete with are listed. */
+  listing: '.jp-Notebook .jp-mod-completer-active',
 } as const;
 
 interface Action {
@@ -195,6 +197,11 @@ const TABLE = {
     },
   },
   complete: { label: 'Complete', keys: { completing: ['Tab'] }, run: (tab) => tab.completion.invoke() },
+  'take-completion': {
+    label: 'Take the chosen completion',
+    keys: { listing: ['Enter'] },
+    run: (tab) => tab.completion.completer.selectActive(),
+  },
   inspect: {
     label: 'Explain the name at the cursor',
     keys: { typing: ['Shift Tab'] },

@@ -1,10 +1,12 @@
 /**
  * Vega-Lite and Vega charts in outputs, drawn by the version that the kernel has. JupyterLab's own extension brings an older
- * one, which compiles expressions to scripts; the page's policy forbids that, so they are interpreted here. In the dark theme
- * notebook.css turns light to dark and keeps hues, as specs name white paper and black ink.
+ * one, which compiles expressions to scripts; the page's policy forbids that, so they are interpreted here. They are drawn again
+ * when the theme changes.
  */
 import type { IRenderMime } from '@jupyterlab/rendermime-interfaces';
 import { Widget } from '@lumino/widgets';
+import { effect } from '@preact/signals';
+import { type Theme, theme } from '../theme/theme.ts';
 import type { DrawnChart } from './vega.ts';
 
 const LANGUAGES: ReadonlyMap<string, 'vega' | 'vega-lite'> = new Map([
@@ -25,6 +27,9 @@ export const chartFactory: IRenderMime.IRendererFactory = {
 class ChartOutput extends Widget implements IRenderMime.IRenderer {
   readonly #mimeType: string;
   #drawn: DrawnChart | null = null;
+  #stopFollowing = () => {};
+  /** Counts drawings: one that was overtaken by the next is thrown away. */
+  #turn = 0;
 
   constructor(mimeType: string) {
     super();
@@ -32,23 +37,37 @@ class ChartOutput extends Widget implements IRenderMime.IRenderer {
     this.addClass('chart-output');
   }
 
-  async renderModel({ data }: IRenderMime.IMimeModel): Promise<void> {
+  /** Resolves when the chart is drawn for the first time. */
+  renderModel({ data }: IRenderMime.IMimeModel): Promise<void> {
+    this.#stopFollowing();
+    let drawn = Promise.resolve();
+    this.#stopFollowing = effect(() => {
+      drawn = this.#draw(data, theme.value);
+    });
+    return drawn;
+  }
+
+  override dispose(): void {
+    this.#stopFollowing();
+    this.#drawn?.finalize();
+    super.dispose();
+  }
+
+  async #draw(data: IRenderMime.IMimeModel['data'], page: Theme): Promise<void> {
+    const turn = ++this.#turn;
     const host = document.createElement('div');
     try {
       const { drawChart } = await import('./vega.ts');
-      const drawn = await drawChart(host, data[this.#mimeType], LANGUAGES.get(this.#mimeType) ?? 'vega-lite');
-      if (this.isDisposed) return drawn.finalize();
+      const spec = data[this.#mimeType];
+      const drawn = await drawChart(host, spec, LANGUAGES.get(this.#mimeType) ?? 'vega-lite', page);
+      if (this.isDisposed || turn !== this.#turn) return drawn.finalize();
       this.#drawn?.finalize();
       this.#drawn = drawn;
       this.node.replaceChildren(host);
     } catch (error) {
+      if (turn !== this.#turn) return;
       this.node.replaceChildren(...still(data, error instanceof Error ? error.message : String(error)));
     }
-  }
-
-  override dispose(): void {
-    this.#drawn?.finalize();
-    super.dispose();
   }
 }
 

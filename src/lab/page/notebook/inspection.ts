@@ -1,7 +1,6 @@
 /** What the kernel knows of the name under the mouse or before the cursor: its type and its documentation. */
-
 import type { Extension } from '@codemirror/state';
-import { hoverTooltip, type TooltipView } from '@codemirror/view';
+import { type EditorView, hoverTooltip, type TooltipView } from '@codemirror/view';
 import type { CodeEditor } from '@jupyterlab/codeeditor';
 import type { NotebookPanel } from '@jupyterlab/notebook';
 import { type IRenderMimeRegistry, MimeModel } from '@jupyterlab/rendermime';
@@ -30,12 +29,9 @@ export function kernelInspection(panel: () => NotebookPanel): Inspect {
 
 /** Shows what is known of a name that the mouse rests on. */
 export function inspectionOnHover(inspect: Inspect, rendering: IRenderMimeRegistry): Extension {
-  const source = async (
-    view: { state: { doc: { toString(): string }; wordAt(at: number): { from: number; to: number } | null } },
-    at: number,
-  ) => {
-    const word = view.state.wordAt(at);
-    const data = word && (await inspect(view.state.doc.toString(), word.to));
+  const source = async ({ state }: EditorView, at: number) => {
+    const word = state.wordAt(at);
+    const data = word && (await inspect(state.doc.toString(), word.to));
     return data ? { pos: word.from, end: word.to, above: true, create: () => hoverView(data, rendering) } : null;
   };
   return hoverTooltip(source, { hoverTime: REST_MS });
