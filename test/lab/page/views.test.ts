@@ -7,17 +7,21 @@ import { fileURLToPath } from 'node:url';
 import type { Page } from 'playwright-core';
 import { afterAll, afterEach, beforeAll, describe, expect, type TestContext, test } from 'vitest';
 import { bytesSource } from '../../../src/gguf/bytes.ts';
+import { randomModelSource } from '../../../src/gguf/random_model.ts';
 import { findChromium } from '../../../src/node/host.ts';
 import { openModel, type Run } from '../../../src/node/index.ts';
 import type { CellOutput, Cells } from '../../../src/notebook/index.ts';
 import { openArrowTrace } from '../../../src/trace/arrow_reader.ts';
 import { shown } from '../../../src/trace/token_label.ts';
+import { tiny } from '../../engine/models.ts';
 import { have } from '../../skip.ts';
 import { type InspectorPage, openInspectorPage } from './inspector_page.ts';
 
 const TEXT = 'Lily gave the ball to Tom. Tom thanked';
 const MODEL = 'fixtures/lily-4m-q8_0.gguf';
 const TRACE = 'fixtures/golden/lily-4m-f16.arrow';
+/** With more heads in a layer than our chart of them has room for. */
+const MANY = 'many_heads.gguf';
 const root = fileURLToPath(new URL('../../../', import.meta.url));
 
 const chromium = findChromium();
@@ -28,7 +32,9 @@ let cells: Cells | undefined;
 
 beforeAll(async () => {
   if (!chromium) return;
-  lab = await openInspectorPage(chromium, { [MODEL]: root + MODEL, [TRACE]: root + TRACE });
+  const many = await randomModelSource({ ...tiny, nLayer: 2, nHead: 16, nHeadKv: 4 });
+  const files = { [MODEL]: root + MODEL, [TRACE]: root + TRACE, [MANY]: await many.read(0, many.size) };
+  lab = await openInspectorPage(chromium, files);
   page = lab.page;
   run = await (await openModel(root + MODEL, { backend: 'reference' })).start(TEXT).toEnd();
 }, 120_000);
@@ -144,6 +150,21 @@ describe('all heads', () => {
     await expect.poll(() => title().textContent()).toBe('How widely each head looks');
     await view().getByRole('button', { name: 'What kind they are' }).click();
     await expect.poll(() => title().textContent()).not.toBe('How widely each head looks');
+  });
+});
+
+describe('many heads', () => {
+  test('stand in rows of small pictures, of which a click and arrow keys choose, and make a picture', async (context) => {
+    await open(context, 'heads', '', MANY);
+    const pictures = view().locator('.head-row canvas');
+    await expect.poll(() => pictures.count()).toBe(32);
+    await view().getByRole('button', { name: 'Head 5 of layer 0' }).click();
+    await view().locator('.keys').focus();
+    await page.keyboard.press('ArrowDown');
+    await view().getByRole('button', { name: 'Look at head 5 of layer 1' }).waitFor();
+    const svg = new TextDecoder().decode(await saved('SVG'));
+    expect(svg.match(/<image /g)).toHaveLength(32);
+    expect(svg).toContain('href="data:image/png');
   });
 });
 

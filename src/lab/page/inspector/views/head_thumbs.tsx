@@ -9,6 +9,8 @@ import { type Inspector, lockOf } from '../state.ts';
 
 /** Longer texts are drawn in blocks, of which each shows the largest share in it. */
 const MOST_PIXELS = 64;
+/** More are drawn smaller. */
+const MANY_HEADS = 12;
 
 export function HeadThumbs({
   pattern,
@@ -21,7 +23,7 @@ export function HeadThumbs({
 }): JSX.Element {
   const { head } = inspector.locked.value;
   return (
-    <fieldset class="head-thumbs">
+    <fieldset class={pattern.nHead > MANY_HEADS ? 'head-thumbs many' : 'head-thumbs'}>
       <legend class="quiet">The heads of layer {layer}</legend>
       {Array.from({ length: pattern.nHead }, (_, each) => (
         <button
@@ -39,7 +41,7 @@ export function HeadThumbs({
   );
 }
 
-function Thumb({
+export function Thumb({
   pattern,
   head,
   theme,

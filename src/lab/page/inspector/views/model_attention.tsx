@@ -6,7 +6,8 @@ import type { Inspector } from '../state.ts';
 import type { View } from '../view.ts';
 import { AskedChart, Needs } from './asked_chart.tsx';
 import { hasRow, inLayers, tensorsOf } from './focus.ts';
-import { Buttons } from './pickers.tsx';
+import { HeadGrid } from './head_grid.tsx';
+import { Buttons, HeadKeys } from './pickers.tsx';
 
 const SHOWN = {
   attentionGrid: 'Where they look',
@@ -31,6 +32,8 @@ export const modelAttention: View = {
   },
 };
 
+/** Heads of a layer that our chart has room for in a pane. */
+const MOST_IN_CHART = 12;
 const FIRST = 'kq_soft_max-0';
 const KEY = 'heads.show';
 
@@ -42,6 +45,7 @@ function shownOf({ settings }: Inspector): Shown {
 function Body({ inspector }: { readonly inspector: Inspector }): JSX.Element {
   const [, setShown] = useSetting(inspector, KEY, 'attentionGrid');
   const chart = shownOf(inspector);
+  const isGrid = chart === 'attentionGrid' && (inspector.opened.value?.config.nHead ?? 0) > MOST_IN_CHART;
   return (
     <>
       <div class="controls">
@@ -49,7 +53,13 @@ function Body({ inspector }: { readonly inspector: Inspector }): JSX.Element {
         <Chosen inspector={inspector} />
       </div>
       <Needs inspector={inspector} name={FIRST}>
-        <AskedChart inspector={inspector} call={{ chart, options: {} }} />
+        {isGrid ? (
+          <HeadKeys inspector={inspector}>
+            <HeadGrid inspector={inspector} />
+          </HeadKeys>
+        ) : (
+          <AskedChart inspector={inspector} call={{ chart, options: {} }} />
+        )}
       </Needs>
     </>
   );
