@@ -128,8 +128,15 @@ async function tellWhatCameIn(
     mustGoOn(search.watched.stop, 'compare', 'compare again');
     const tensor = tensors[i] as TensorComparison;
     const isolated = await isolatePair(tensor, (measured[i] as { readonly rows: PairedRows }).rows, search);
-    if (isolated) tensors[i] = { ...tensor, isolation: isolated.isolation };
+    if (isolated) tensors[i] = { ...tensor, isolation: broughtIn(isolated.isolation) };
   }
+}
+
+/** What rounding and noise leave of an op is not what came in from a divergence. */
+function broughtIn(isolation: Isolation): Isolation {
+  const { outcome } = isolation;
+  if (outcome !== 'noise' && outcome !== 'precision') return isolation;
+  return { ...isolation, explained: null, outcome: 'inherited', madeBy: null };
 }
 
 /** Beyond its tolerance; where a side is known to round, beyond what f32 would give. */

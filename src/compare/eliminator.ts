@@ -103,7 +103,7 @@ export function eliminate(given: Comparison | Seen): Elimination {
   };
 }
 
-/** What a comparison saw: a tensor agrees where every pass of it does. */
+/** What a comparison saw: a tensor agrees where every pass of it does, or its op gives what was recorded up to rounding and noise. */
 function seenBy({ tensors, firstDivergence, refused, allowed, ours, reference, compared }: Comparison): Seen {
   const sizes = new Map<number, number>();
   for (const { pass, shape, dims } of tensors) {
@@ -116,7 +116,9 @@ function seenBy({ tensors, firstDivergence, refused, allowed, ours, reference, c
     return pass;
   });
   const isBad = new Set(
-    tensors.flatMap(({ name, status }) => (status === 'equal' || status === 'within' ? [] : [name])),
+    tensors.flatMap(({ name, status, isolation }) =>
+      status === 'equal' || status === 'within' || EXPLAINED.has(isolation?.outcome ?? '') ? [] : [name],
+    ),
   );
   const near = new Set(
     tensors.some(isSameProduct) ? tensors.flatMap(({ name, status }) => (status === 'within' ? [name] : [])) : [],
@@ -154,6 +156,9 @@ function evidenceIn(
     ...(isWhole ? { largestScore: Math.max(...known) / Math.sqrt(config.headDim) } : {}),
   };
 }
+
+/** Outcomes of an op that was run on what was recorded, and is right. */
+const EXPLAINED: ReadonlySet<string> = new Set(['inherited', 'precision', 'noise']);
 
 /** A product with a matrix that is the same in every bit: nobody else adds up in just this order. */
 function isSameProduct({ op, status }: Comparison['tensors'][number]): boolean {

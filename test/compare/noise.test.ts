@@ -1,5 +1,6 @@
 import { describe, expect, test } from 'vitest';
 import { compare } from '../../src/compare/compare.ts';
+import { eliminate } from '../../src/compare/eliminator.ts';
 import { type Fault, fault, faults } from '../../src/engine/faults/index.ts';
 import { siteOf } from '../../src/engine/faults/put.ts';
 import type { Model } from '../../src/engine/model.ts';
@@ -31,6 +32,14 @@ describe('a healthy dump with noise of its own', () => {
     expect(size).toBeGreaterThan(NOISE);
     expect(size).toBeLessThan(2 * NOISE);
     expect(claims.map(({ supports }) => supports).join()).toContain('by no more than that would not show');
+  });
+
+  test('rules out the faults that would have stood out of it', async () => {
+    const comparison = await compare(await foreignDump(model, healthy, { noise: NOISE }), healthy, { model });
+    const out = eliminate(comparison).ruledOut.map(({ fault }) => fault);
+    for (const name of ['rope-pairing', 'gqa-tiled', 'gelu-for-silu', 'kv-cache-off-by-one'])
+      expect(out).toContain(name);
+    expect(out).not.toContain('norm-eps');
   });
 
   test.each([2e-5, 1e-4, 1e-2])('of %f is noise too', async (noise) => {
@@ -97,9 +106,12 @@ describe('a fault in a dump with noise of 1e-3', () => {
   test('of one head and one token is found there, and its cause is named', async () => {
     const faulty = await passesRun(model.with(fault('rope-pairing', { layer: 1, head: 2 })), TOKENS, ENDS);
     const dump = await foreignDump(model, faulty, { noise: NOISE });
-    const { verdict, firstDivergence, cause } = await compare(dump, healthy, { model });
+    const { verdict, firstDivergence, cause, tensors } = await compare(dump, healthy, { model });
     expect(verdict).toBe('bug');
     expect(firstDivergence).toMatchObject({ name: 'Qcur_rope-1', head: 2 });
+    const prefill = tensors.filter(({ pass }) => pass === 0);
+    const outcomes = Object.fromEntries(prefill.map(({ name, isolation }) => [name, isolation?.outcome]));
+    expect(outcomes).toMatchObject({ 'l_out-0': 'noise', 'l_out-1': 'inherited', result_output: 'inherited' });
     expect(cause).toMatchObject({ fault: 'rope-pairing', params: { layer: 1, head: 2 }, certainty: 'named' });
   });
 
