@@ -56,6 +56,17 @@ describe('a layout by its name brings theirs into our order', () => {
     for (let i = 0; i < wanted.length; i++) expect(layout.ourOffset(layout.theirOffset(i))).toBe(i);
   });
 
+  test.each([
+    ['head-major, batch axis of 1', [1, 2, 1, 4]],
+    ['last token only', [1, 2, 4]],
+    ['as ours', [1, 2, 4]],
+  ])('%s holds for a pass of one token too, where several names are one', (name, shape) => {
+    const one = { shape: [1, 2, 4], dims: HEADS };
+    const layout = layoutNamed(name, shape, one);
+    expect(layout.name).toBe(name);
+    expect(layout.toOurs(Float32Array.of(1, 2, 3, 4, 5, 6, 7, 8))).toEqual(Float32Array.of(1, 2, 3, 4, 5, 6, 7, 8));
+  });
+
   test('an unknown name, and one that does not lead there, are refused with those that do', () => {
     expect(() => layoutNamed('upside down', [2, 2, 4], ours)).toThrow(
       /^Cannot bring a tensor \[2,2,4\] into our shape \[2,2,4\]: found the layout "upside down"; wanted such as: as ours; head-major; RoPE pairs as halves; heads reversed; /,

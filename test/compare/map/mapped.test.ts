@@ -58,6 +58,21 @@ describe('mapped', () => {
     expect(trace.entries.map(({ step }) => step)).toEqual(['q', 'x', 'Qcur-0', 'x']);
   });
 
+  test('stands at the positions of our run: a dump read under its own names knows none', async () => {
+    const dump = await dumped();
+    const nowhere = new RowTrace({
+      manifest: {},
+      entries: dump.entries.map((row) => ({ ...row, pos0: 0 })),
+      values: async ({ name, pass }) => (await dump.tensor(name, { pass })).data,
+      source: 'a dump',
+    });
+    const found = mapped(nowhere, { matches }, ours).entries.filter(({ name }) => name === 'l_out-0');
+    expect(found.map(({ pass, pos0 }) => [pass, pos0])).toEqual([
+      [0, 0],
+      [1, 3],
+    ]);
+  });
+
   test('brings values into our layout, each pass its own', async () => {
     const trace = mapped(await dumped(), { matches }, ours);
     const q = await ours.tensor('Qcur-0', { pass: 0 });

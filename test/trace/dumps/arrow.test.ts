@@ -1,5 +1,6 @@
 import {
   Field,
+  Float16,
   Float32,
   Float64,
   Int32,
@@ -57,6 +58,20 @@ test.for(Object.keys(WIDTHS).flatMap((width) => ['file', 'stream'].map((kind) =>
     await expectSame(await readDump(folder.file('x.arrow', bytes), options()), run);
   },
 );
+
+test.each([
+  [new Float16(), 'f16'],
+  [new Float32(), 'f32'],
+  [new Float64(), 'f64'],
+] as const)('values of type %s are %s, by which their precision is judged', async (type, dtype) => {
+  const embd = run.tensors.get('embd')!;
+  const columns = {
+    name: vectorFromArray(['embd'], new Utf8()),
+    values: vectorFromArray([[...embd.data]], new List(new Field('item', type))),
+  };
+  const trace = await readDump(folder.file('x.arrow', tableToIPC(new Table(columns), 'file')), options());
+  expect(trace.entries.map(({ srcDtype }) => srcDtype)).toEqual([dtype]);
+});
 
 test('a trace of ours is read as the trace it is, with its manifest and without a model', async () => {
   const tensors = run.trace.entries.map((row) => ({ row, values: run.tensors.get(row.name)!.data }));
