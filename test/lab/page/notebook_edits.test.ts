@@ -156,6 +156,8 @@ describe('a page that goes', () => {
       asked.push(dialog.type());
       void dialog.accept();
     });
+    await page.locator('.kernel-light[data-state=idle]').waitFor({ timeout: 90_000 });
+    await eventually(() => isSaved(page)).toBe(true);
     await page.reload();
     await cellAt(page, 0).waitFor();
     expect(asked).toEqual([]);
