@@ -169,7 +169,7 @@ function comparisonChart(trace: Trace, all: readonly Point[], agreements: readon
   const errors = agreements.map(({ error }) => error).filter(Number.isFinite);
   const worst = agreements.reduce((a, b) => (b.error > a.error ? b : a));
   const lowest = Math.min(...agreements.map(({ cosine }) => cosine).filter(Number.isFinite));
-  const panel = { width: 210, height: 280, data: { values: [...agreements] } } as const;
+  const panel = { width: 185, height: 280, data: { values: [...agreements] } } as const;
   return chart(
     {
       title: 'How the residual stream grows, and where it parts from the reference',
@@ -187,7 +187,7 @@ function comparisonChart(trace: Trace, all: readonly Point[], agreements: readon
     },
     {
       hconcat: [
-        growthPanel(all, 330),
+        growthPanel(all, 300),
         {
           ...{ ...panel, mark: LINE },
           encoding: {
