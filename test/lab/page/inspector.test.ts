@@ -108,7 +108,9 @@ describe('opening', () => {
     await visitModel();
     expect(await page.locator('.cell').count()).toBe(111);
     expect(await page.locator('.cell.computed').count()).toBe(111);
-    expect(await page.locator('.opened-as').textContent()).toContain('6 layers, 8 heads over 2 of keys, 256 dimensions');
+    expect(await page.locator('.opened-as').textContent()).toContain(
+      '6 layers, 8 heads over 2 of keys, 256 dimensions',
+    );
     expect(await button('Step →').isDisabled()).toBe(true);
   });
 

@@ -10,9 +10,9 @@ import { build } from 'esbuild';
 import { type Browser, chromium, type Page } from 'playwright-core';
 import { WebSocketServer } from 'ws';
 import { bytesSource } from '../../../src/gguf/bytes.ts';
-import { sources } from '../../../src/lab/sources.mjs';
 import { type InspectorHost, type Port, serveInspector } from '../../../src/lab/inspector/index.ts';
 import { fromBytes, toBytes } from '../../../src/lab/inspector/wire.ts';
+import { sources } from '../../../src/lab/sources.mjs';
 import { nodePlatform, openFile } from '../../../src/node/index.ts';
 
 const ROOT = new URL('../../../', import.meta.url);
