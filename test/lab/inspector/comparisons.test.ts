@@ -38,6 +38,7 @@ describe('a fault against the healthy model', () => {
     expect(view.reference.label).toBe('lily-4m-f16.gguf without faults and changes');
     expect(view.sections.map(({ label }) => label)).toEqual(expect.arrayContaining(['Where', 'Origin', 'Next']));
     expect(view.sections.every(({ table }) => table === undefined)).toBe(true);
+    expect(view.sections.map(({ label }) => label)).not.toContain('Suspects');
   });
 
   test('is made once, however often it is asked for', async () => {

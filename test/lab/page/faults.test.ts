@@ -148,7 +148,12 @@ test('axe finds nothing serious in these views, light or dark', async (context) 
   const { page, setTheme } = lab(context);
   const axe = readFileSync(createRequire(import.meta.url).resolve('axe-core/axe.min.js'), 'utf8');
   const links = [
-    ['comparison', '.measures', `fault=${encodeURIComponent('rope-pairing:{"layer":2}')}`, 'with.comparison.with=healthy'],
+    [
+      'comparison',
+      '.measures',
+      `fault=${encodeURIComponent('rope-pairing:{"layer":2}')}`,
+      'with.comparison.with=healthy',
+    ],
     ['faults', '.drawn svg', 'fault=silu-zero'],
     ['blind', '.suspects', 'hunt=easy:5'],
   ] as const;
