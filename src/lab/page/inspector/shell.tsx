@@ -1,12 +1,13 @@
 /** The inspector as it stands in its pane: what is run above, the tokens, the map, and the views beside or below it. */
 import type { JSX } from 'preact';
-import { useEffect, useRef } from 'preact/hooks';
+import { useEffect, useRef, useState } from 'preact/hooks';
 import type { LabActions } from '../shell/panes.ts';
+import type { ListedFile } from './files.ts';
 import { Frame } from './frame.tsx';
 import { Help } from './help.tsx';
 import type { Alone } from './index.tsx';
 import { StepMap } from './map.tsx';
-import { give, Opening } from './opening.tsx';
+import { firstExperiment, give, Opening } from './opening.tsx';
 import { type Inspector, NOTHING } from './state.ts';
 import { Tokens } from './tokens.tsx';
 import type { View } from './view.ts';
@@ -56,7 +57,7 @@ export function Shell({
           </div>
         </div>
       ) : (
-        <Welcome />
+        <Welcome inspector={inspector} listFiles={listFiles} />
       )}
     </section>
   );
@@ -139,14 +140,30 @@ function Failure({ inspector: { failure } }: { readonly inspector: Inspector }) 
   );
 }
 
-function Welcome() {
+/** Files that are offered as buttons before one is open; the list above has all. */
+const MOST_OFFERED = 6;
+
+function Welcome({ inspector, listFiles }: { readonly inspector: Inspector; readonly listFiles: Alone['listFiles'] }) {
+  const [files, setFiles] = useState<readonly ListedFile[]>([]);
+  useEffect(() => {
+    // Where the files cannot be listed, the bar above says why.
+    listFiles().then(setFiles, () => {});
+  }, [listFiles]);
+  const models = files.filter(({ path }) => path.endsWith('.gguf')).slice(0, MOST_OFFERED);
   return (
     <div class="first-words">
       <h2>Look into a model</h2>
       <p>
-        Choose a model above. Its steps appear as a map, layers down and ops across; click one to see what it computed:
-        its formula, its numbers, its kernel. The tokens of the text stand on top, and what you choose there every view
+        Choose a model. Its steps appear as a map, layers down and ops across; click one to see what it computed: its
+        formula, its numbers, its kernel. The tokens of the text stand on top, and what you choose there every view
         shows.
+      </p>
+      <p class="offered">
+        {models.map(({ path }) => (
+          <button type="button" key={path} onClick={() => void inspector.begin(firstExperiment(path))}>
+            {path.replace(/^.*\//, '')}
+          </button>
+        ))}
       </p>
     </div>
   );

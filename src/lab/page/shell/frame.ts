@@ -61,7 +61,7 @@ export function makeFrame(): Frame {
     side: 'right',
     property: '--inspector-width',
     narrowest: 280,
-    width: () => innerWidth * 0.34,
+    width: () => innerWidth * 0.44,
     widest: () => innerWidth * 0.75,
   });
   makeTextSize();

@@ -38,7 +38,7 @@ function Body({ inspector }: { readonly inspector: Inspector }): JSX.Element {
     <div class="comparison">
       <ChooseSides inspector={inspector} />
       {!sides && (
-        <p class="empty">
+        <p class="what-for">
           Choose above what this run is held against. <b>llama.cpp</b> tells whether our engine is right; the{' '}
           <b>f64 reference</b> tells rounding from mistakes; the <b>unchanged model</b> shows what a fault or an edit
           does; a <b>trace or dump</b> brings another engine’s numbers.
