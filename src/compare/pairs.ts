@@ -118,9 +118,10 @@ async function spanOf(trace: Trace, rows: readonly TraceRow[]): Promise<Span> {
   for (const row of rows) {
     const tensor = await trace.tensor(row.name, { pass: row.pass });
     const tokens = row.shape[row.dims.indexOf('token')];
-    // An engine that keeps fewer rows than the pass has tokens keeps the last ones.
-    const nTokens = passes.get(row.pass)?.nTokens ?? tokens ?? 0;
-    parts.push({ tensor, pos0: tokens === undefined ? row.pos0 : row.pos0 + nTokens - tokens });
+    const pass = passes.get(row.pass);
+    // An engine that keeps fewer rows than the pass has tokens keeps the last ones, unless the row says where it begins.
+    const left = pass && tokens !== undefined && row.pos0 === pass.pos0 ? pass.nTokens - tokens : 0;
+    parts.push({ tensor, pos0: row.pos0 + left });
   }
   const [first] = parts as [Span, ...Span[]];
   if (parts.length === 1) return first;

@@ -25,7 +25,7 @@ export interface TraceRow extends Named {
   readonly hf: string | null;
   readonly layer: number | null;
   readonly op: string;
-  /** Position of the pass's first token. */
+  /** Position of the pass's first token; of a row that keeps the last tokens alone it may be that of the first it keeps. */
   readonly pos0: number;
   /** The type in which the producer held it: `f32`, `f16`. */
   readonly srcDtype: string;
