@@ -39,7 +39,7 @@ const display = createDisplay({
   send: (output) => stdio.inOrder({ type: 'output', id: (currentCell() ?? running)?.id ?? null, output }),
 });
 connectDisplay(display);
-const modules = new Modules(process.cwd(), {
+const modules = new Modules(process.cwd(), (load) => interruption.whileLoading(load), {
   tslab: () => import('../tslab.ts'),
   layerscope: () => import('../../node/index.ts'),
   'layerscope/notebook': () => import('../prelude.ts'),
@@ -51,7 +51,6 @@ let running: Running | null = null;
 async function run({ id, count, code, map, imports, files, result }: RunCell): Promise<void> {
   const cell = start(id, count);
   running = cell;
-  interruption.begin(id);
   setWatch({ signal: cell.signal, onProgress: cell.bar.at });
   stdio.begin(cell);
   leaveTo(cell);
@@ -59,7 +58,7 @@ async function run({ id, count, code, map, imports, files, result }: RunCell): P
   rememberCell(id, count, map);
   modules.add(files);
   const work = async () => {
-    await modules.run({ script: cellScript(id), code, imports }, variables);
+    await modules.run({ script: cellScript(id), code, imports }, variables, cell);
     const shown = result === null ? null : await shownResult(result);
     await display.settled();
     return shown;
@@ -100,12 +99,15 @@ async function shownResult(name: string): Promise<Shown | null> {
 async function finish(cell: Running, result: Shown | null, thrown: Thrown | null): Promise<void> {
   // What the cell's last turn of the event loop still prints is its own.
   await setImmediate();
-  running = null;
-  interruption.end();
-  setWatch({});
   cell.bar.end();
+  // One that was too slow to stop may find the next running.
+  const isLast = running === cell;
+  if (isLast) {
+    running = null;
+    setWatch({});
+  }
   stdio.inOrder({ type: 'done', id: cell.id, result, thrown });
-  leaveTo(null);
+  if (isLast) leaveTo(null);
 }
 
 /** Tells of an error that no cell waits for. */
@@ -131,14 +133,15 @@ process.on('message', (message: ToExecutor) => {
     case 'run':
       run(message).catch((error) => {
         // A cell has replaced what this program itself needs.
-        running = null;
+        if (running?.id === message.id) running = null;
         stdio.inOrder({ type: 'done', id: message.id, result: null, thrown: thrownBy(error) });
       });
       return;
     case 'interrupt':
-      interruption.notice(message.id);
+      // What is about to end the JavaScript that runs would cut this off, or the next cell: the supervisor asks again.
+      if (!interruption.notice(message.id)) return;
       if (running?.id === message.id) running.interrupt();
-      stdio.atOnce({ type: 'interrupted' });
+      stdio.atOnce({ type: 'interrupted', id: message.id });
       return;
     default:
       message satisfies never;

@@ -34,6 +34,9 @@ type Body = (
   module?: { exports: unknown },
 ) => Promise<void>;
 
+/** Does what it is given, which is not to be cut off. */
+type WhileLoading = <T>(load: () => Promise<T>) => Promise<T>;
+
 export interface CellCode {
   /** Of the script; what stack traces know it by. */
   readonly script: string;
@@ -45,13 +48,15 @@ export class Modules {
   /** The file that a cell is taken to be; there is none. */
   readonly #cell: string;
   readonly #ours: Readonly<Record<string, () => Promise<object>>>;
+  readonly #whileLoading: WhileLoading;
   readonly #files = new Map<string, CompiledFile>();
   readonly #loaded = new Map<string, { exports: unknown }>();
   /** Packages by folder and specifier. */
   readonly #imported = new Map<string, unknown>();
 
-  /** `ours` are the modules that come with us, by name. */
-  constructor(cwd: string, ours: Readonly<Record<string, () => Promise<object>>>) {
+  /** What Node imports goes through `whileLoading`. `ours` are the modules that come with us, by name. */
+  constructor(cwd: string, whileLoading: WhileLoading, ours: Readonly<Record<string, () => Promise<object>>>) {
+    this.#whileLoading = whileLoading;
     this.#cell = join(cwd, 'cell.js');
     this.#ours = ours;
   }
@@ -66,15 +71,18 @@ export class Modules {
     }
   }
 
-  /** Runs a cell's code. What it declares goes into `exports`. */
-  async run({ script, code, imports }: CellCode, exports: Exports): Promise<void> {
+  /** Runs a cell's code as that run's. What it declares goes into `exports`. Throws Interrupted where it was interrupted before. */
+  async run({ script, code, imports }: CellCode, exports: Exports, cell: CellScope | null): Promise<void> {
     const folder = dirname(this.#cell);
     await this.#loadAll(imports, folder);
     // In a block of its own, a cell may declare names that its function has for parameters: module, __dirname.
     const body = bodyOf(`{${code}\n}`, script);
     const runtime = this.#runtime(this.#cell, setOnCell);
     // As a microtask of its own: there it can be terminated without harm to Node.
-    await OwnPromise.resolve().then(() => body(exports, this.#require(folder), runtime, this.#cell, folder));
+    await OwnPromise.resolve().then(() => {
+      enter(cell);
+      return body(exports, this.#require(folder), runtime, this.#cell, folder);
+    });
   }
 
   async #loadAll(specifiers: readonly string[], folder: string): Promise<void> {
@@ -89,11 +97,13 @@ export class Modules {
     const key = `${folder}\0${specifier}`;
     if (extname(specifier) === '.json') this.#imported.set(key, readJson(specifier, folder));
     if (!this.#imported.has(key)) {
-      const ours = this.#ours[specifier];
-      const namespace = ours ? await ours() : await importFrom(folder)(specifier);
-      this.#imported.set(key, asCommonJs(namespace));
+      this.#imported.set(key, asCommonJs(await this.#import(specifier, folder)));
     }
     return this.#imported.get(key);
+  }
+
+  #import(specifier: string, folder: string): Promise<object> {
+    return this.#whileLoading(this.#ours[specifier] ?? (() => importFrom(folder)(specifier)));
   }
 
   async #loadFile(file: CompiledFile): Promise<unknown> {
@@ -148,8 +158,7 @@ export class Modules {
         const file = this.#local(name, folder);
         if (file) return this.#loadFile(file);
         if (extname(name) === '.json') return namespaceOf(readJson(name, folder));
-        const ours = this.#ours[name];
-        return ours ? ours() : importFrom(folder)(name);
+        return this.#import(name, folder);
       },
       meta: metaOf(filename),
       define,

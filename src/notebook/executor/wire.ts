@@ -1,7 +1,7 @@
 /**
  * How supervisor and executor talk.
  *
- * To the executor: `ToExecutor`, by Node's IPC; and lines of ASK or END and an id on descriptor WATCHDOG, see
+ * To the executor: `ToExecutor`, by Node's IPC; and the id of an interrupted run, a line each, on descriptor WATCHDOG, see
  * watchdog.ts.
  * From it: text on stdout and stderr, and one JSON `FromExecutor` a line on descriptor MESSAGES, all written at once and in
  * order. Marks in the two streams say which cell the text after them belongs to, and where streams and messages meet: what
@@ -12,9 +12,6 @@ import type { CompiledCell } from '../compiler/cell_compiler.ts';
 
 export const WATCHDOG = 4;
 export const MESSAGES = 5;
-
-export const ASK = '?';
-export const END = '!';
 
 export interface RunCell extends Omit<CompiledCell, 'declarations'> {
   readonly type: 'run';
@@ -36,7 +33,8 @@ export interface Thrown {
 
 export type FromExecutor =
   | { readonly type: 'ready' }
-  | { readonly type: 'interrupted' }
+  /** The run has noticed its interrupt, and nothing is about to end what runs. */
+  | { readonly type: 'interrupted'; readonly id: number }
   | { readonly type: 'output'; readonly id: number | null; readonly output: CellOutput }
   | { readonly type: 'done'; readonly id: number; readonly result: Shown | null; readonly thrown: Thrown | null };
 

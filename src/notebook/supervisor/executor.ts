@@ -5,7 +5,7 @@ import type { Readable, Writable } from 'node:stream';
 import { fileURLToPath } from 'node:url';
 import { NotebookError } from '../../errors.ts';
 import type { CellsOptions } from '../cells.ts';
-import { ASK, END, type FromExecutor, MESSAGES, type RunCell, type ToExecutor, WATCHDOG } from '../executor/wire.ts';
+import { type FromExecutor, MESSAGES, type RunCell, type ToExecutor, WATCHDOG } from '../executor/wire.ts';
 import { OrderedOutput, type StreamName } from './ordered_output.ts';
 
 export interface ExecutorEvents {
@@ -17,18 +17,15 @@ export interface ExecutorEvents {
 
 /** How an interrupt went. */
 export type Interruption =
-  /** The cell took notice. */
+  /** The cell took notice, by itself or when what it looped in was ended. */
   | 'noticed'
-  /** A loop that never looks up was ended from outside. */
-  | 'terminated'
   /** Native code runs that nothing can stop. */
   | 'blocked';
 
-/** How long an executor may take to notice an interrupt before its JavaScript is ended. */
-const NOTICE_MS = 120;
-/** Not every attempt takes: where V8 is inside Node's own callbacks, the end is swallowed. So it is tried again, so often. */
-const ATTEMPT_MS = 100;
-const ATTEMPTS = 20;
+/** How long an interrupt may go unnoticed until it is told. */
+const BLOCKED_MS = 2000;
+/** How long it is waited before an executor is asked again, the first time and at most; each time it is twice as long. */
+const [ASK_AGAIN_MS, MOST_ASK_AGAIN_MS] = [50, 1000];
 /** How long after its death an executor's output is waited for. */
 const LAST_WORDS_MS = 500;
 
@@ -37,8 +34,9 @@ export class Executor {
   readonly #child: ChildProcess;
   readonly #events: ExecutorEvents;
   readonly #output: OrderedOutput;
-  #noticed: (() => void) | null = null;
-  #interruption: Promise<Interruption> | null = null;
+  /** The interrupt that was not noticed yet. */
+  #asking: { readonly id: number; end(): void } | null = null;
+  #settled: Promise<void> = Promise.resolve();
   #state: 'starting' | 'ready' | 'killed' | 'dead' = 'starting';
   /** What it said before it could run cells. */
   #firstWords = '';
@@ -67,7 +65,7 @@ export class Executor {
       },
       message: (message) => {
         if (message.type === 'ready') this.#isReady();
-        else if (message.type === 'interrupted') this.#noticed?.();
+        else if (message.type === 'interrupted') this.#noticed(message.id);
         else events.message(message);
       },
     });
@@ -87,31 +85,22 @@ export class Executor {
     return this.#state === 'killed' || this.#state === 'dead';
   }
 
-  /** First asks the run `id` to stop; then ends whatever JavaScript runs. Who asks while that goes on waits for the same. */
-  interrupt(id: number): Promise<Interruption> {
-    this.#interruption ??= this.#interrupt(id).finally(() => {
-      this.#interruption = null;
-    });
-    return this.#interruption;
+  /** Stops the run `id`: it is asked to, and where it does not look up, what runs is ended. */
+  async interrupt(id: number): Promise<Interruption> {
+    if (this.#asking?.id !== id) this.#ask(id);
+    const blocked = new Promise<Interruption>((resolve) => setTimeout(resolve, BLOCKED_MS, 'blocked').unref());
+    return Promise.race([this.#settled.then((): Interruption => 'noticed'), blocked]);
   }
 
-  async #interrupt(id: number): Promise<Interruption> {
-    const asked = this.#notice(NOTICE_MS);
-    const watchdog = this.#child.stdio[WATCHDOG] as Writable;
-    watchdog.write(`${ASK}${id}\n`);
-    this.#send({ type: 'interrupt', id });
-    if (await asked) return 'noticed';
-    for (let attempt = 0; attempt < ATTEMPTS && this.#state === 'ready'; attempt++) {
-      const ended = this.#notice(ATTEMPT_MS);
-      watchdog.write(`${END}${id}\n`);
-      if (await ended) return 'terminated';
-    }
-    return 'blocked';
+  /** Done when no interrupt is under way: until then, what is to end one run could strike the next. */
+  get settled(): Promise<void> {
+    return this.#settled;
   }
 
   kill(): void {
     this.#state = 'killed';
     this.#child.kill('SIGKILL');
+    this.#asking?.end();
     this.#settle.failed(new NotebookError('Cannot run the cell: the notebook was restarted or closed; run it again'));
   }
 
@@ -125,6 +114,7 @@ export class Executor {
   #ended(how: string): void {
     const was = this.#state;
     this.#state = 'dead';
+    this.#asking?.end();
     if (was === 'ready') this.#events.died(how);
     if (was !== 'starting') return;
     const said = this.#firstWords.trim() === '' ? '' : `, saying\n${this.#firstWords.trim()}\n`;
@@ -135,13 +125,26 @@ export class Executor {
     );
   }
 
-  #notice(within: number): Promise<boolean> {
-    return new Promise((resolve) => {
-      const timer = setTimeout(() => resolve(false), within);
-      this.#noticed = () => {
-        clearTimeout(timer);
-        resolve(true);
+  #noticed(id: number): void {
+    if (this.#asking?.id === id) this.#asking.end();
+  }
+
+  /** Asks again and again: what ends a loop may end what takes the question, too. */
+  #ask(id: number): void {
+    this.#settled = new Promise((resolve) => {
+      let timer: NodeJS.Timeout | undefined;
+      const ask = (wait: number) => {
+        this.#send({ type: 'interrupt', id });
+        timer = setTimeout(ask, wait, Math.min(2 * wait, MOST_ASK_AGAIN_MS));
       };
+      const end = () => {
+        clearTimeout(timer);
+        this.#asking = null;
+        resolve();
+      };
+      this.#asking = { id, end };
+      (this.#child.stdio[WATCHDOG] as Writable).write(`${id}\n`);
+      ask(ASK_AGAIN_MS);
     });
   }
 

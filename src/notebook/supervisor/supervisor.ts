@@ -133,7 +133,7 @@ export class Supervisor implements Cells {
     cell.onOutput({
       type: 'stream',
       name: 'stderr',
-      text: 'The cell is inside native code, which cannot be interrupted: it stops when that returns. To stop it now, restart the kernel; variables will be gone.\n',
+      text: 'The cell is inside native code or loads a package, which cannot be interrupted: it stops when that returns. To stop it now, restart the kernel; variables will be gone.\n',
     });
   }
 
@@ -173,11 +173,18 @@ export class Supervisor implements Cells {
     this.#compiler.keep(this.#prelude);
   }
 
-  /** Rejects with NotebookError where there is no process to run cells in, or it cannot import what all cells see. */
-  #prepare(): Promise<void> {
-    if (this.#executor.isOver) this.#renew();
-    this.#isPrepared ??= this.#runPrelude(this.#executor);
-    return this.#isPrepared;
+  /**
+   * Until a cell can run, which no interrupt of an earlier one can strike any more. Rejects with NotebookError where there is
+   * no process to run cells in, or it cannot import what all cells see, or the notebook was closed.
+   */
+  async #prepare(): Promise<void> {
+    do {
+      if (this.#isClosed) throw new NotebookError('Cannot run the cell: the notebook was closed');
+      if (this.#executor.isOver) this.#renew();
+      this.#isPrepared ??= this.#runPrelude(this.#executor);
+      await this.#isPrepared;
+      await this.#executor.settled;
+    } while (this.#executor.isOver || !this.#isPrepared);
   }
 
   async #runPrelude(executor: Executor): Promise<void> {
@@ -195,7 +202,6 @@ export class Supervisor implements Cells {
       return { status: 'error', executionCount: count, error };
     };
     try {
-      if (this.#isClosed) throw new NotebookError('Cannot run the cell: the notebook was closed');
       await this.#prepare();
     } catch (error) {
       return fail(failureOf(error));

@@ -14,7 +14,7 @@ export class CellsHere {
   constructor(options: Partial<CompilerOptions> = {}) {
     this.#cwd = options.cwd ?? process.cwd();
     this.compiler = new CellCompiler({ strict: false, modules: {}, prelude: '', ...options, cwd: this.#cwd });
-    this.#modules = new Modules(this.#cwd, {});
+    this.#modules = new Modules(this.#cwd, (load) => load(), {});
   }
 
   /** Runs cells that must compile; gives the last one's value. */
@@ -27,7 +27,8 @@ export class CellsHere {
       this.#modules.add(cell.files);
       const count = ++this.#count;
       rememberCell(count, count, cell.map);
-      await this.#modules.run({ script: cellScript(count), code: cell.code, imports: cell.imports }, this.#variables);
+      const script = { script: cellScript(count), code: cell.code, imports: cell.imports };
+      await this.#modules.run(script, this.#variables, null);
       value = cell.result === null ? undefined : await this.#variables[cell.result];
     }
     return value;
@@ -44,6 +45,6 @@ export class CellsHere {
   reset(): void {
     this.compiler.reset();
     this.#variables = {};
-    this.#modules = new Modules(this.#cwd, {});
+    this.#modules = new Modules(this.#cwd, (load) => load(), {});
   }
 }

@@ -155,8 +155,8 @@ test('text is given out at once where it waits for nothing', () => {
 test('messages that have no place among text come at once', () => {
   const { events, output } = collector();
   output.readMessages('{"type":"rea');
-  output.readMessages('dy"}\n{"type":"interrupted"}\n');
-  expect(events).toEqual([{ type: 'ready' }, { type: 'interrupted' }]);
+  output.readMessages('dy"}\n{"type":"interrupted","id":1}\n');
+  expect(events).toEqual([{ type: 'ready' }, { type: 'interrupted', id: 1 }]);
 });
 
 test('at the end of a process that died, what it wrote comes out without what would have met it', () => {

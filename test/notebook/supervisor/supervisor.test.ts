@@ -1,12 +1,14 @@
 /** The supervisor with executors of its own: cells that are interrupted, restarted, closed or killed at any stage, and what they replace. */
-import { existsSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { setTimeout as delay } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import { stripVTControlCharacters } from 'node:util';
 import { afterAll, beforeEach, describe, expect, onTestFinished, test } from 'vitest';
 import type { CellOutput, CellReply } from '../../../src/notebook/cells.ts';
 import type { Supervisor, SupervisorOptions } from '../../../src/notebook/supervisor/supervisor.ts';
+import { seeded } from '../../seeded.ts';
 import { have } from '../../skip.ts';
 
 const ROOT = fileURLToPath(new URL('../../../', import.meta.url));
@@ -54,6 +56,9 @@ async function begin(code: string, supervisor = shared): Promise<{ readonly done
   return { done };
 }
 
+/** What a cell comes to that ends; others would take the whole test's time. */
+const inTime = <T>(ran: Promise<T>): Promise<T | 'hangs'> => Promise.race([ran, delay(10_000, 'hangs' as const)]);
+
 const interrupted = (what: RegExp) => ({ status: 'error', traceback: expect.stringMatching(what) });
 
 describe('an interrupt', () => {
@@ -75,6 +80,73 @@ describe('an interrupt', () => {
       expect(await run('await new Promise((resolve) => setTimeout(resolve, 300)); 2')).toMatchObject({ value: '2' });
     },
   );
+
+  test('at any moment of a cell, on a machine that has no time for it, stops no more than that cell', {
+    timeout: 120_000,
+  }, async (context) => {
+    have(context, process.platform !== 'win32' || undefined, 'Windows cannot stop a process and let it go on');
+    const random = seeded(1);
+    const cells = [
+      '1',
+      'await new Promise((r) => setTimeout(r, 20));',
+      'await new Promise(() => {});',
+      'while (true) {}',
+    ];
+    for (let i = 0; i < 60; i++) {
+      const code = cells[i % cells.length] ?? '';
+      const ran = run(code);
+      await delay(40 * random());
+      const pid = Number(shared.executorPid);
+      process.kill(pid, 'SIGSTOP');
+      const interrupting = shared.interrupt();
+      await delay(100 + 120 * random());
+      process.kill(pid, 'SIGCONT');
+      expect(await inTime(ran), `round ${i}: ${code}`).not.toBe('hangs');
+      expect(await inTime(run('await null; 2')), `after round ${i}: ${code}`).toMatchObject({ value: '2' });
+      await interrupting;
+    }
+  });
+
+  test.for([10, 100, 300, 500])(
+    'while a package loads, %i ms after the cell was given, leaves the package whole',
+    async (ms) => {
+      const folder = mkdtempSync(join(tmpdir(), 'layerscope-slow-'));
+      const packageFolder = join(folder, 'node_modules', 'slow');
+      mkdirSync(packageFolder, { recursive: true });
+      const busy = 'for (const start = Date.now(); Date.now() - start < 300; );';
+      const files = {
+        'package.json': '{ "name": "slow", "type": "module", "main": "index.js", "types": "index.d.ts" }',
+        'index.d.ts': 'export declare const value: number;',
+        'index.js': `import './first.js'; ${busy} export const value = 7;`,
+        'first.js': busy,
+      };
+      for (const [name, text] of Object.entries(files)) writeFileSync(join(packageFolder, name), text);
+      const supervisor = await newSupervisor({ cwd: folder });
+      onTestFinished(async () => {
+        await supervisor.close();
+        rmSync(folder, { recursive: true });
+      });
+      await run('1', supervisor);
+      const ran = run("import { value } from 'slow'; await new Promise(() => {});", supervisor);
+      await delay(ms);
+      await supervisor.interrupt();
+      expect(await ran).toMatchObject(interrupted(/Interrupted/));
+      expect(await inTime(run("import { value } from 'slow'; value", supervisor))).toMatchObject({ value: '7' });
+    },
+  );
+
+  test('stops what an earlier cell loops in after its end', async () => {
+    const { done } = await begin(
+      'try { while (true) await new Promise((r) => setTimeout(r, 1)); } finally { while (true) {} }',
+    );
+    await shared.interrupt();
+    expect(await done).toMatchObject(interrupted(/Interrupted/));
+    const next = run('5');
+    await delay(100);
+    await shared.interrupt();
+    expect(await inTime(next)).toMatchObject(interrupted(/Interrupted/));
+    expect(await inTime(run('5'))).toMatchObject({ value: '5' });
+  });
 
   test('when nothing runs does nothing, to the next cell either', async () => {
     await shared.interrupt();
