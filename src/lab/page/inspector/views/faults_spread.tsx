@@ -240,7 +240,6 @@ function Drawing({
           viewBox={`0 0 ${width} ${height}`}
           role="img"
           // Of an SVG element the attribute counts, and is written small.
-          // biome-ignore lint/a11y/noNoninteractiveTabindex: its cells are gone through with the arrow keys
           tabindex={0}
           aria-label={`Error of ${cells.length} tensors by layer, op and token, against the healthy run; arrow keys go through them`}
           onMouseMove={(event) => {
