@@ -79,7 +79,8 @@ export function tensorsThatMatter({ tensors, firstDivergence }: Comparison, most
   }
   const start = Math.min(Math.max(0, first - Math.floor(most / 3)), tensors.length - most);
   const near = tensors.slice(start, start + most);
-  return near.includes(tensors.at(-1) as TensorComparison) ? near : [...near.slice(0, -1), ...tensors.slice(-1)];
+  if (most === 1 || near.includes(tensors.at(-1) as TensorComparison)) return near;
+  return [...near.slice(0, -1), ...tensors.slice(-1)];
 }
 
 /** Whether nothing is to be said of it: equal or within its tolerance, and its op gives what was recorded. */
@@ -87,9 +88,10 @@ export function isWithin(tensor: TensorComparison): boolean {
   return /^(equal|within)$/.test(standingOf(tensor));
 }
 
-/** At most `most` of a list, evenly, with the first and the last. */
+/** At most `most` of a list, evenly, with the first and the last; one is the last. */
 function spread<T>(list: readonly T[], most: number): T[] {
   if (list.length <= most) return [...list];
+  if (most === 1) return list.slice(-1);
   return Array.from({ length: most }, (_, i) => list[Math.round((i * (list.length - 1)) / (most - 1))] as T);
 }
 

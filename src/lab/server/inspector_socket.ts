@@ -64,7 +64,7 @@ export class Inspectors {
     });
     onEnd(child, (how) => {
       this.#children.delete(child);
-      const reason = `the inspector's process ${how}; connect again to start another`;
+      const reason = `Cannot go on: the inspector's process ${how}. Do it again: another is started`;
       socket.close(DIED, reason.slice(0, MAX_REASON));
     });
   }

@@ -64,7 +64,7 @@ test('the death of the process closes the connection with the reason, and anothe
     await kill(socket);
     expect(await end).toMatchObject({
       code: 1011,
-      reason: `the inspector's process ${how}; connect again to start another`,
+      reason: `Cannot go on: the inspector's process ${how}. Do it again: another is started`,
     });
   }
 });

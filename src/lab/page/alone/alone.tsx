@@ -1,7 +1,7 @@
 /** The inspector in a page without a server, with a lesson beside it where there is one. */
 import { signal } from '@preact/signals';
 import { render } from 'preact';
-import { connectionOver } from '../inspector/connection.ts';
+import { lastingConnection } from '../inspector/connection.ts';
 import { mountOver } from '../inspector/index.tsx';
 import type { LabActions } from '../shell/panes.ts';
 import { type EngineScript, startEngine } from './engine.ts';
@@ -27,7 +27,7 @@ export async function mountAlone({ script, beside, inside }: AloneOptions): Prom
   try {
     const { port, notice: said } = await startEngine(script);
     if (said) notice.textContent = said;
-    const connection = connectionOver(port);
+    const connection = lastingConnection(async () => port);
     if (inside) await connection.drop(inside);
     const paths = [...(inside ? [inside.name] : []), ...beside];
     const listFiles = async () => paths.map((path) => ({ path, where: 'lab' as const }));

