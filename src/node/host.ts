@@ -54,9 +54,10 @@ const hasApt = ({ id, like }: Release): boolean => [id, ...like].some((name) => 
  */
 export function vulkanDriver(os: Release): SystemPackages | undefined {
   if (!hasApt(os)) return undefined;
-  const packages = { what: "Mesa's Vulkan driver", packages: ['mesa-vulkan-drivers', 'libvulkan1'] };
-  return os.codename === 'bookworm' ? { ...packages, suite: 'bookworm-backports' } : packages;
+  return { what: "Mesa's Vulkan driver", packages: ['mesa-vulkan-drivers', 'libvulkan1'], ...suiteOf(os) };
 }
+
+const suiteOf = ({ codename }: Release) => (codename === 'bookworm' ? { suite: 'bookworm-backports' } : {});
 
 /** Chromium, for the tests in a browser. Ubuntu's package of this name only fetches a snap, so it is left to the user. */
 export function chromiumPackage(os: Release): SystemPackages | undefined {
@@ -76,7 +77,9 @@ export function jupyterPackages(os: Release): SystemPackages | undefined {
     'python3-nbconvert',
     'python3-nbformat',
   ];
-  return hasApt(os) ? { what: "Jupyter's Python client", packages } : undefined;
+  if (!hasApt(os)) return undefined;
+  // The server's debugger wants gdb; its libraries must be of the suite that Mesa has brought libelf1 from.
+  return { what: "Jupyter's Python client", packages, ...suiteOf(os) };
 }
 
 /** The compilers that turn the dump writers of `layerscope recipe` into programs, for the tests. */

@@ -29,6 +29,7 @@ describe('the host', () => {
     expect(vulkanDriver(parseOsRelease('ID=fedora\n'))).toBeUndefined();
     expect(chromiumPackage(parseOsRelease(NOBLE))).toBeUndefined();
     expect(jupyterPackages(parseOsRelease(NOBLE))?.packages).toContain('python3-nbclient');
+    expect(jupyterPackages(parseOsRelease(BOOKWORM))).toMatchObject({ suite: 'bookworm-backports' });
     expect(jupyterPackages(parseOsRelease('ID=fedora\n'))).toBeUndefined();
     expect(compilerPackages(parseOsRelease(BOOKWORM), 'gcc')?.packages).toEqual(['gcc', 'libc6-dev']);
     expect(compilerPackages(parseOsRelease('ID=fedora\n'), 'rustc')).toBeUndefined();
