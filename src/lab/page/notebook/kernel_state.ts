@@ -62,7 +62,10 @@ export function tellOfDeath(session: ISessionContext, notices: Notices): void {
 
 /** Restarts the kernel, or starts a new one where it is gone altogether. */
 export async function startAgain(session: ISessionContext): Promise<void> {
-  if (session.session?.kernel) return session.restartKernel();
+  const open = session.session;
+  if (open?.kernel && open.kernel.status !== 'dead') return session.restartKernel();
+  // JupyterLab has no use for the connection to a kernel that is dead.
+  open?.dispose();
   await session.startKernel();
 }
 

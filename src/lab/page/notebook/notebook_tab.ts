@@ -52,6 +52,8 @@ export class NotebookTab extends Widget {
     });
     this.panel = new NotebookPanel({ context: this.file, content });
     this.panel.toolbar.hide();
+    // JupyterLab tells of a kernel's death in a dialog over the page; here a notice does.
+    this.panel.sessionContext.statusChanged.disconnect(Reflect.get(this.panel, '_onSessionStatusChanged'), this.panel);
     // JupyterLab calls it a feed, whose parts would have to be articles.
     content.node.querySelector('[role=feed]')?.setAttribute('role', 'group');
     this.completion = completionFor(this.panel);
