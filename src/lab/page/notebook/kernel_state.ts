@@ -46,7 +46,15 @@ export function tellOfDeath(session: ISessionContext, notices: Notices): void {
         subject: 'kernel',
         tone: 'error',
         text: 'The kernel died. Its variables are gone; cells and outputs are still here.',
-        actions: [{ label: 'Start it again', run: () => startAgain(session) }],
+        actions: [
+          {
+            label: 'Start it again',
+            async run() {
+              await startAgain(session);
+              notices.clear('kernel');
+            },
+          },
+        ],
       });
     } else if (status === 'autorestarting') {
       notices.show({
