@@ -91,7 +91,7 @@ export class Kernels {
     return modelOf(this.#session(id));
   }
 
-  /** The session of a notebook; two pages that open one notebook share it. */
+  /** The session of a notebook; two pages that open one notebook share it. A kernel of it that is dead starts again. */
   async openSession(body: Body): Promise<SessionModel> {
     const { path, name, type } = body;
     if (typeof path !== 'string' || path === '') {
@@ -99,7 +99,10 @@ export class Kernels {
     }
     const named = (): Session | undefined => [...this.#sessions.values()].find((session) => session.path === path);
     const found = named();
-    if (found) return modelOf(found);
+    if (found) {
+      if (found.kernel.model.execution_state === 'dead') await found.kernel.restart();
+      return modelOf(found);
+    }
     const kernel = await this.#kernelFor(body, path);
     // Another page may have been quicker.
     const other = named();

@@ -112,6 +112,76 @@ describe('a server that is killed under an open page', () => {
   });
 });
 
+/** Runs the first cell as `code`. */
+async function runAs(page: Page, code: string): Promise<void> {
+  await write(page, code);
+  await page.keyboard.press('Control+Enter');
+}
+
+/** Ids of the kernels that the server has. */
+const kernelsOf = (page: Page): Promise<string[]> =>
+  page.evaluate("fetch('/api/kernels').then((r) => r.json()).then((all) => all.map(({ id }) => id))");
+
+describe('a kernel that ends', () => {
+  test('in the middle of a cell: the cell and a notice say so, edits stay, and cells run again', async (context) => {
+    const lab = labOf(context);
+    writeNotebook(lab.root, 'dies.ipynb', ['// first', '// second']);
+    const page = await lab.page('dies.ipynb');
+    await page.locator('.kernel-light[data-state=idle]').waitFor({ timeout: 90_000 });
+    // A cell's parent is the kernel.
+    await runAs(page, "process.kill(process.ppid, 'SIGKILL'); await new Promise(() => {});");
+    await eventually(() => outputAt(page, 0)).toContain(
+      'Cannot finish: the kernel is gone, because it was ended by SIGKILL',
+    );
+    await eventually(() => noticesOf(page)).toEqual([expect.stringContaining('The kernel died and was started again')]);
+    expect(await sourcesOf(page)).toEqual([expect.stringContaining('SIGKILL'), '// second']);
+    await runAs(page, '6 * 7');
+    await eventually(() => outputAt(page, 0)).toBe('42');
+  });
+
+  test('for good: the page says so and starts it again when asked to', async (context) => {
+    const lab = labOf(context);
+    writeNotebook(lab.root, 'dead.ipynb', ['// first']);
+    const page = await lab.page('dead.ipynb');
+    await page.locator('.kernel-light[data-state=idle]').waitFor({ timeout: 90_000 });
+    await page.evaluate(`fetch('/api/sessions').then((answer) => answer.json()).then((sessions) =>
+      fetch('/api/kernels/' + sessions.find(({ path }) => path === 'dead.ipynb').kernel.id, {
+        method: 'DELETE',
+        headers: { 'X-XSRFToken': /_xsrf=([^;]*)/.exec(document.cookie)?.[1] ?? '' },
+      }))`);
+    await eventually(() => noticesOf(page)).toEqual([expect.stringContaining('The kernel died')]);
+    await choose(page, 'Start it again');
+    await page.locator('.kernel-light[data-state=idle]').waitFor({ timeout: 90_000 });
+    await eventually(() => noticesOf(page)).toEqual([]);
+    await runAs(page, '6 * 7');
+    await eventually(() => outputAt(page, 0)).toBe('42');
+  });
+
+  test('with its notebook, once no other page has that open', async (context) => {
+    const lab = labOf(context);
+    writeNotebook(lab.root, 'shared.ipynb', ['// first']);
+    const first = await lab.page('shared.ipynb');
+    await first.locator('.kernel-light[data-state=idle]').waitFor({ timeout: 90_000 });
+    await runAs(first, 'const kept = 7; kept');
+    await eventually(() => outputAt(first, 0)).toBe('7');
+    await save(first);
+    await eventually(() => isSaved(first)).toBe(true);
+    const second = await lab.page('shared.ipynb');
+    await second.locator('.kernel-light[data-state=idle]').waitFor({ timeout: 90_000 });
+    const shared = await kernelsOf(first);
+    await second.locator('.lm-TabBar-tabCloseIcon').click();
+    await second.locator('.welcome').waitFor();
+    await runAs(first, 'kept + 1');
+    await eventually(() => outputAt(first, 0)).toBe('8');
+    expect(await kernelsOf(first)).toEqual(shared);
+    await save(first);
+    await eventually(() => isSaved(first)).toBe(true);
+    await first.locator('.lm-TabBar-tabCloseIcon').click();
+    await first.locator('.welcome').waitFor();
+    await eventually(() => kernelsOf(first)).toHaveLength(shared.length - 1);
+  });
+});
+
 describe('a file that cannot be written', () => {
   test('a folder that is gone: what the server says is shown, and the notebook can be downloaded', async (context) => {
     const lab = labOf(context);

@@ -1,5 +1,6 @@
 /** What a notebook's kernel does, for those who look at it, and what can be done where it does nothing any more. */
 import { type ISessionContext, SessionContextDialogs } from '@jupyterlab/apputils';
+import { KernelAPI } from '@jupyterlab/services';
 import { type ReadonlySignal, signal } from '@preact/signals';
 import type { Notices } from '../shell/notices.tsx';
 
@@ -45,7 +46,15 @@ export function tellOfDeath(session: ISessionContext, notices: Notices): void {
         subject: 'kernel',
         tone: 'error',
         text: 'The kernel died. Its variables are gone; cells and outputs are still here.',
-        actions: [{ label: 'Start it again', run: () => startAgain(session) }],
+        actions: [
+          {
+            label: 'Start it again',
+            async run() {
+              await startAgain(session);
+              notices.clear('kernel');
+            },
+          },
+        ],
       });
     } else if (status === 'autorestarting') {
       notices.show({
@@ -61,6 +70,20 @@ export function tellOfDeath(session: ISessionContext, notices: Notices): void {
 
 /** Restarts the kernel, or starts a new one where it is gone altogether. */
 export async function startAgain(session: ISessionContext): Promise<void> {
-  if (session.session?.kernel) return session.restartKernel();
+  const open = session.session;
+  if (open?.kernel && open.kernel.status !== 'dead') return session.restartKernel();
+  // JupyterLab has no use for the connection to a kernel that is dead.
+  open?.dispose();
   await session.startKernel();
+}
+
+/** Has the kernel end with the notebook that is about to be closed, unless another page has that open too. */
+export async function endWithLastPage(session: ISessionContext): Promise<void> {
+  const kernel = session.session?.kernel;
+  if (!kernel) return;
+  // Where the server does not answer, who else is there is not known.
+  const model = await KernelAPI.getKernelModel(kernel.id, kernel.serverSettings).catch(() => undefined);
+  // One of the connections is ours.
+  const shutdownOnDispose = model?.connections === 1;
+  session.kernelPreference = { ...session.kernelPreference, shutdownOnDispose };
 }

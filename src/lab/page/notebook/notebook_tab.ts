@@ -10,7 +10,7 @@ import { NoticeList, Notices } from '../shell/notices.tsx';
 import { completionFor } from './completion.ts';
 import { editorFactory, mimeTypes } from './editing.ts';
 import { inspectionOnHover, kernelInspection } from './inspection.ts';
-import { kernelDialogs } from './kernel_state.ts';
+import { endWithLastPage, kernelDialogs } from './kernel_state.ts';
 import { NotebookFile } from './notebook_file.ts';
 import { mayClose } from './saving.ts';
 import { reachScrollers } from './scrollers.ts';
@@ -34,7 +34,7 @@ export class NotebookTab extends Widget {
       manager: services as unknown as ServiceManager.IManager,
       factory: modelFactory,
       path,
-      kernelPreference: { autoStartDefault: true, shouldStart: true, canStart: true, shutdownOnDispose: true },
+      kernelPreference: { autoStartDefault: true, shouldStart: true, canStart: true },
       sessionDialogs: kernelDialogs,
     });
     const own = rendering.clone({ resolver: this.file.urlResolver });
@@ -52,6 +52,8 @@ export class NotebookTab extends Widget {
     });
     this.panel = new NotebookPanel({ context: this.file, content });
     this.panel.toolbar.hide();
+    // JupyterLab tells of a kernel's death in a dialog over the page; here a notice does.
+    this.panel.sessionContext.statusChanged.disconnect(Reflect.get(this.panel, '_onSessionStatusChanged'), this.panel);
     // JupyterLab calls it a feed, whose parts would have to be articles.
     content.node.querySelector('[role=feed]')?.setAttribute('role', 'group');
     this.completion = completionFor(this.panel);
@@ -88,9 +90,11 @@ export class NotebookTab extends Widget {
     return this.file.model;
   }
 
-  /** By its tab's cross. Edits that are not saved are asked about. */
+  /** By its tab's cross. Edits that are not saved are asked about; the kernel goes with the last page that has it open. */
   protected override async onCloseRequest(): Promise<void> {
-    if (await mayClose(this)) this.dispose();
+    if (!(await mayClose(this))) return;
+    await endWithLastPage(this.panel.sessionContext);
+    this.dispose();
   }
 
   override dispose(): void {
