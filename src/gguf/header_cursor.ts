@@ -49,9 +49,8 @@ export class HeaderCursor {
   async need(length: number): Promise<void> {
     if (!this.lacks(length)) return;
     if (length > this.remaining) {
-      throw this.error(
-        `it ends within ${this.reading}: ${length} bytes were expected at ${this.position}, ${this.remaining} are left. ` +
-          'The file is cut short or broken: copy or download it again',
+      throw this.broken(
+        `it ends within ${this.reading}: ${length} bytes were expected at ${this.position}, ${this.remaining} are left`,
       );
     }
     if (this.position + length > HEADER_LIMIT) {
@@ -117,6 +116,11 @@ export class HeaderCursor {
     } catch {
       throw this.error(`${this.reading} is not UTF-8, near byte ${this.#windowStart + at}; convert the model again`);
     }
+  }
+
+  /** Of what no program writes, unless it was stopped. */
+  broken(what: string): GgufError {
+    return this.error(`${what}. The file is cut short or broken: copy or download it again`);
   }
 
   error(what: string): GgufError {

@@ -37,7 +37,7 @@ export async function readMetadata(
   count: number,
 ): Promise<{ values: Map<string, GgufValue>; types: Map<string, ValueType> }> {
   if (count > MAX_KEYS || count * MIN_ENTRY_BYTES > cursor.remaining) {
-    throw cursor.error(`it claims ${count} metadata keys; its ${cursor.remaining} remaining bytes cannot hold them`);
+    throw cursor.broken(`it claims ${count} metadata keys; its ${cursor.remaining} remaining bytes cannot hold them`);
   }
   const values = new Map<string, GgufValue>();
   const types = new Map<string, ValueType>();
@@ -60,7 +60,7 @@ export async function readString(cursor: HeaderCursor, maxBytes = Number.POSITIV
   await cursor.need(8);
   const length = cursor.length();
   if (length > maxBytes)
-    throw cursor.error(`${cursor.reading} is ${length} bytes long; at most ${maxBytes} are allowed`);
+    throw cursor.broken(`${cursor.reading} is ${length} bytes long; at most ${maxBytes} are allowed`);
   await cursor.need(length);
   return cursor.text(length);
 }
@@ -107,7 +107,7 @@ async function readStrings(cursor: HeaderCursor, count: number): Promise<readonl
 
 function refuseCount(cursor: HeaderCursor, count: number, minBytes: number): void {
   if (count <= MAX_STRINGS && count * minBytes <= cursor.remaining) return;
-  throw cursor.error(
+  throw cursor.broken(
     `${cursor.reading} claims ${count} elements; at most ${MAX_STRINGS} are allowed, and ${cursor.remaining} bytes are left`,
   );
 }

@@ -186,7 +186,7 @@ interface TensorClaim {
 
 async function readTensorClaims(cursor: HeaderCursor, count: number): Promise<TensorClaim[]> {
   if (count > MAX_TENSORS || count * MIN_INFO_BYTES > cursor.remaining) {
-    throw cursor.error(`it claims ${count} tensors; its ${cursor.remaining} remaining bytes cannot hold them`);
+    throw cursor.broken(`it claims ${count} tensors; its ${cursor.remaining} remaining bytes cannot hold them`);
   }
   const claims: TensorClaim[] = [];
   const names = new Set<string>();

@@ -85,15 +85,23 @@ HOSTILE.writeUInt32LE(3, 4);
 
 describe('a file that is dropped and cannot be opened is told with its cure, and what was open goes on', () => {
   test.for([
-    ['cut.gguf', model.subarray(0, 5000), /^Cannot read cut\.gguf: .*(copy|download|truncated)/i],
+    ['cut.gguf', model.subarray(0, 5000), /^Cannot read cut\.gguf: .*cut short or broken: copy or download it again$/],
     [
       'magic.gguf',
       Buffer.from('GGML, of an older time'),
       /^Cannot open magic\.gguf: it begins with .*download it again/,
     ],
-    ['hostile.gguf', HOSTILE, /^Cannot read hostile\.gguf: /],
-    ['cut.arrow', golden.subarray(0, 9000), /^Cannot read cut\.arrow: .*/],
-    ['spoilt.arrow', spoilt(golden), /^Cannot read spoilt\.arrow: .*/],
+    ['hostile.gguf', HOSTILE, /^Cannot read hostile\.gguf: it claims .*copy or download it again$/],
+    [
+      'cut.arrow',
+      golden.subarray(0, 9000),
+      /^Cannot read the trace cut\.arrow: it is cut short .*; write or copy it again$/,
+    ],
+    [
+      'spoilt.arrow',
+      spoilt(golden),
+      /^Cannot read the trace spoilt\.arrow: its footer claims .*; write or copy it again$/,
+    ],
     ['empty.gguf', Buffer.alloc(0), /^Cannot read empty\.gguf: it is empty; choose another file/],
     ['notes.txt', Buffer.from('to be done'), /^Cannot open notes\.txt: it begins with "to be "; wanted a model/],
   ] as const)('%s', async ([name, bytes, says]) => {
@@ -205,7 +213,7 @@ test('a server that is killed and started again under the page finds the inspect
   const { url, numbers } = { url: page.url(), numbers: await page.locator('.numbers span').allTextContents() };
   await lab?.stop();
   await page.locator('[data-step="embd"]').click();
-  await eventually(() => page.locator('.step .failure').first().textContent()).toMatch(/^Cannot (go on|reach)/);
+  await eventually(() => page.locator('.view .failure').first().textContent()).toMatch(/^Cannot (go on|reach)/);
   await lab?.start();
   await goesOn('Qcur-2');
   await eventually(() => page.locator('.numbers span').allTextContents()).toEqual(numbers);

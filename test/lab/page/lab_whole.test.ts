@@ -172,6 +172,22 @@ test.for(['Step', 'Attention', 'Next token', 'Growth'])(
   },
 );
 
+test('the whole run is saved as one trace, which the inspector opens again', async (context) => {
+  const { context: browser } = visited(context);
+  await look('Step');
+  const [download] = await Promise.all([page.waitForEvent('download'), button('Whole run').click()]);
+  await page.getByText('Saved lily-4m-f16.run.arrow: 111 tensors').waitFor();
+  const path = await download.path();
+  const trace = await openArrowTrace(bytesSource('run.arrow', readFileSync(path)));
+  expect(trace.entries.filter(({ hasValues }) => hasValues)).toHaveLength(111);
+  const other = await browser.newPage();
+  await other.goto(page.url().replace(/#.*/, ''));
+  await other.locator('input[type=file]').setInputFiles(path);
+  await other.getByText('A trace, computed on').waitFor();
+  expect(await other.locator('.cell.computed').count()).toBe(111);
+  await other.close();
+});
+
 test('beside llama.cpp the run differs by known rounding, and is taken along as files that open', async (context) => {
   visited(context);
   const missing = oracleAvailable();

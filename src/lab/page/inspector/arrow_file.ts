@@ -1,9 +1,13 @@
-/** Tensors of a view as a trace file, which `readArrow` and every Arrow reader open. */
+/** Tensors of a view, or all of a run, as a trace file, which `readArrow` and every Arrow reader open. */
 import { statisticsOf } from '../../../trace/statistics.ts';
 import type { Tensor } from '../../../trace/tensor.ts';
 import { version } from '../../../version.ts';
+import type { Experiment } from '../../inspector/experiment.ts';
 import type { RowCard, RunState } from '../../inspector/requests/move.ts';
 import type { Inspector } from './state.ts';
+
+/** As IANA has it. */
+const MEDIA_TYPE = 'application/vnd.apache.arrow.file';
 
 export async function arrowFile(tensors: readonly Tensor[], { experiment, opened, run }: Inspector): Promise<Blob> {
   // apache-arrow is large and seldom needed.
@@ -34,7 +38,22 @@ export async function arrowFile(tensors: readonly Tensor[], { experiment, opened
     );
   }
   await writer.end();
-  return new Blob(parts, { type: 'application/vnd.apache.arrow.file' });
+  return new Blob(parts, { type: MEDIA_TYPE });
+}
+
+/** Everything that the experiment's run has computed, and a sentence of what is in it. Rejects with SessionError. */
+export async function runFile(
+  { connection }: Pick<Inspector, 'connection'>,
+  experiment: Experiment,
+): Promise<{ readonly blob: Blob; readonly says: string }> {
+  const { tensors, withoutValues, parts, bytes } = await connection.ask('arrow', { experiment });
+  const pieces = [bytes];
+  for (let part = 1; part < parts; part++) pieces.push((await connection.ask('arrow', { experiment, part })).bytes);
+  const without = withoutValues > 0 ? `, of ${withoutValues} the statistics alone: their values are not kept` : '';
+  return {
+    blob: new Blob(pieces as Uint8Array<ArrayBuffer>[], { type: MEDIA_TYPE }),
+    says: `${tensors} tensors${without}`,
+  };
 }
 
 /** The row of a tensor: where a name is there once for each pass, that of its pass, else the last. */

@@ -4,7 +4,7 @@ import type { JSX } from 'preact';
 import { useMemo, useRef } from 'preact/hooks';
 import type { LabActions } from '../shell/panes.ts';
 import { linkOf } from './address.ts';
-import { arrowFile } from './arrow_file.ts';
+import { arrowFile, runFile } from './arrow_file.ts';
 import { type Picture, Pictures, pngOf, stacked } from './pictures.ts';
 import type { Inspector } from './state.ts';
 import type { View } from './view.ts';
@@ -24,6 +24,7 @@ export function Frame({
   const does = (action: () => Promise<string>) => async () => {
     said.value = await action().catch((error: unknown) => (error instanceof Error ? error.message : String(error)));
   };
+  const experiment = inspector.experiment.value;
   const cell = view.cell(inspector);
   const name = `${fileStem(inspector)}.${view.id}`;
 
@@ -91,6 +92,22 @@ export function Frame({
             })}
           >
             Arrow
+          </button>
+          <button
+            type="button"
+            disabled={experiment === null}
+            title="Save every tensor of the run as one Arrow file: a trace that this page and “compare” open"
+            onClick={
+              experiment
+                ? does(async () => {
+                    said.value = 'Writing every tensor of the run …';
+                    const { blob, says } = await runFile(inspector, experiment);
+                    return `${saved(blob, `${fileStem(inspector)}.run.arrow`)}: ${says}`;
+                  })
+                : undefined
+            }
+          >
+            Whole run
           </button>
         </div>
       </header>

@@ -75,11 +75,13 @@ export function comparisonCode(inspector: Inspector): string | null {
   const isTrace = subject.name === 'trace';
   const folder = inspector.notebookFolder();
   const lines = passes && !isTrace ? [modelCode(experiment, folder), passesCode(passes)] : [subject.code];
-  const options = allow ? `, ${literal({ allow })}` : '';
+  // Whoever hunts is not told.
+  const options = { ...(allow ? { allow } : {}), ...(experiment.hunt ? { cause: false } : {}) };
+  const given = Object.keys(options).length > 0 ? `, ${literal(options)}` : '';
   const file = (path: string) => fileCode(pathFrom(folder, path), isTrace);
   const mine = ours.kind === 'file' ? file(ours.file) : subject.name;
   lines.push(
-    `display(await compare(${mine}, ${reference.kind === 'file' ? file(reference.file) : referenceCode(reference.kind, subject.name)}${options}));`,
+    `display(await compare(${mine}, ${reference.kind === 'file' ? file(reference.file) : referenceCode(reference.kind, subject.name)}${given}));`,
   );
   return lines.join('\n');
 }
