@@ -14,7 +14,10 @@ test.each(backends)('an attention that gives nothing leaves the logits of a toke
 test.each([1, 2, 4])('a cache position that is clamped at %i gives a token its own logits again', async (at) => {
   const report = await checkModel((await openRandom('reference')).with(fault('kv-pos-clamp', { at })));
   expect(failed(report)).toContain('context-blind');
-  expect(resultOf(report, 'context-blind').worst).toMatchObject({ tensor: 'result_output', token: 7 });
+  const { worst } = resultOf(report, 'context-blind');
+  expect(worst?.tensor).toBe('result_output');
+  // Which of the tokens that come again parts least is a matter of rounding; all of them lie behind the clamp.
+  expect(worst?.token).toBeGreaterThan(at);
 });
 
 test('a text of one token over and over is no suspicion: attention sees the same everywhere', async () => {
