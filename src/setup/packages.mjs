@@ -2,7 +2,7 @@
  * The npm packages. npm keeps a lockfile of what it really installed, node_modules/.package-lock.json; where that differs
  * from package-lock.json, `npm ci` runs again, from whatever registry npm is configured for.
  */
-import { readFile } from 'node:fs/promises';
+import { lstat, readFile } from 'node:fs/promises';
 import { basename } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { output } from './child.mjs';
@@ -51,11 +51,24 @@ export async function ensurePackages(root, say) {
     throw new Error('Cannot install the packages: package-lock.json is missing or broken; check it out again');
   const installed = await readLock(new URL('node_modules/.package-lock.json', root));
   if (installed && differingPackages(locked, installed).length === 0) return;
+  if (await isLink(new URL('node_modules', root))) {
+    throw new Error(
+      'Cannot install the packages: node_modules is a link, and npm would empty the folder that it leads to; remove the link, then do it again',
+    );
+  }
   say(`${installed ? 'The lockfile changed: installing' : 'Installing'} the packages with "npm ci" …`);
   const { code, stdout, stderr } = await npmCi(root);
   if (code === 0) return;
   process.stderr.write(`${(stdout + stderr).split('\n').slice(0, SHOWN_LINES).join('\n')}\n`);
   throw new Error(`Cannot install the packages: "npm ci" ended with code ${code}; how its output began is above`);
+}
+
+/** @param {URL} path */
+async function isLink(path) {
+  return lstat(path).then(
+    (found) => found.isSymbolicLink(),
+    () => false,
+  );
 }
 
 /**
