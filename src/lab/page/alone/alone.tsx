@@ -30,7 +30,7 @@ export async function mountAlone({ script, beside, inside }: AloneOptions): Prom
     const connection = lastingConnection(async () => port);
     if (inside) await connection.drop(inside);
     const paths = [...(inside ? [inside.name] : []), ...beside];
-    const listFiles = async () => paths.map((path) => ({ path, where: 'lab' as const }));
+    const listFiles = async () => paths.map((path) => ({ path }));
     const isLinked = location.hash.length > 1;
     const inspector = mountOver(connection, host, labActions(), { listFiles });
     if (!inside) return;

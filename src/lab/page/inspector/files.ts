@@ -5,6 +5,14 @@ export interface ListedFile {
   readonly path: string;
 }
 
+/** What a list of files came to. */
+export interface FileList {
+  /** None before it has come. */
+  readonly listed: readonly ListedFile[];
+  /** Why there is none, a sentence for the user. */
+  readonly failure: string | null;
+}
+
 /** Folders are looked into so deep, and so many; a lab's folder may be somebody's home. */
 const [DEEPEST, MOST_FOLDERS] = [3, 60] as const;
 

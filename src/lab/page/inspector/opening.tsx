@@ -1,10 +1,10 @@
 /** The bar at the top: which model or trace, which text, and how far it runs. */
 import { untracked, useSignal, useSignalEffect } from '@preact/signals';
 import type { JSX } from 'preact';
-import { useEffect, useId } from 'preact/hooks';
+import { useId } from 'preact/hooks';
 import type { ChangeSpec, Experiment } from '../../inspector/experiment.ts';
 import type { LabActions } from '../shell/panes.ts';
-import type { ListedFile } from './files.ts';
+import type { FileList } from './files.ts';
 import type { Inspector } from './state.ts';
 import { layerForth, moveOn, stepBack, stepForth } from './walk.ts';
 
@@ -28,29 +28,17 @@ const FIRST_DRAFT: Draft = { file: '', backend: 'webgpu', text: FIRST_TEXT, bos:
 export function Opening({
   inspector,
   lab,
-  listFiles,
+  files,
 }: {
   readonly inspector: Inspector;
   readonly lab: LabActions;
-  listFiles(): Promise<readonly ListedFile[]>;
+  readonly files: FileList;
 }): JSX.Element {
   const draft = useSignal(FIRST_DRAFT);
-  const files = useSignal<readonly ListedFile[]>([]);
-  const without = useSignal<string | null>(null);
   const note = useId();
   const set = (part: Partial<Draft>) => {
     draft.value = { ...draft.peek(), ...part };
   };
-  useEffect(() => {
-    listFiles().then(
-      (found) => {
-        files.value = found;
-      },
-      (error: Error) => {
-        without.value = error.message;
-      },
-    );
-  }, [files, without, listFiles]);
   // What a link or another view has begun is what the bar shows.
   useSignalEffect(() => {
     const { value } = inspector.experiment;
@@ -66,7 +54,7 @@ export function Opening({
   });
 
   const { file, backend, text, bos, chat } = draft.value;
-  const offered = [...new Set([...inspector.dropped.value, ...files.value.map(({ path }) => path)])];
+  const offered = [...new Set([...inspector.dropped.value, ...files.listed.map(({ path }) => path)])];
   const { value: opened } = inspector.opened;
   const isModel = opened?.file === file ? opened.kind === 'model' : !file.endsWith('.arrow');
   const begin = async (part: Partial<Draft> = {}) => {
@@ -165,7 +153,7 @@ export function Opening({
       <p class="quiet opened-as" id={note} title={inspector.opened.value ? saidOf(inspector) : undefined}>
         {inspector.opened.value
           ? saidOf(inspector)
-          : (without.value ??
+          : (files.failure ??
             'Choose a model above, or drop a .gguf or .arrow file here. Nothing leaves this computer.')}
       </p>
     </form>

@@ -2,7 +2,7 @@
 import type { JSX } from 'preact';
 import { useEffect, useRef, useState } from 'preact/hooks';
 import type { LabActions } from '../shell/panes.ts';
-import type { ListedFile } from './files.ts';
+import type { FileList } from './files.ts';
 import { Frame } from './frame.tsx';
 import { Help } from './help.tsx';
 import type { Alone } from './index.tsx';
@@ -23,6 +23,7 @@ export function Shell({
   readonly lab: LabActions;
   readonly listFiles: Alone['listFiles'];
 }): JSX.Element {
+  const files = useFiles(listFiles);
   const pane = useRef<HTMLElement>(null);
   const help = useRef<HTMLDialogElement>(null);
   useKeys(pane, (event) => onKey(event, inspector, help.current));
@@ -40,7 +41,7 @@ export function Shell({
       }}
     >
       <div class="top">
-        <Opening inspector={inspector} lab={lab} listFiles={listFiles} />
+        <Opening inspector={inspector} lab={lab} files={files} />
         <Help dialog={help} />
       </div>
       <Working inspector={inspector} />
@@ -57,10 +58,22 @@ export function Shell({
           </div>
         </div>
       ) : (
-        <Welcome inspector={inspector} listFiles={listFiles} />
+        <Welcome inspector={inspector} files={files} />
       )}
     </section>
   );
+}
+
+/** Lists the files once, for all who offer them. */
+function useFiles(listFiles: Alone['listFiles']): FileList {
+  const [files, setFiles] = useState<FileList>({ listed: [], failure: null });
+  useEffect(() => {
+    listFiles().then(
+      (listed) => setFiles({ listed, failure: null }),
+      (error: Error) => setFiles({ listed: [], failure: error.message }),
+    );
+  }, [listFiles]);
+  return files;
 }
 
 function Tabs({ inspector, shown }: { readonly inspector: Inspector; readonly shown: View }) {
@@ -143,13 +156,8 @@ function Failure({ inspector: { failure } }: { readonly inspector: Inspector }) 
 /** Files that are offered as buttons before one is open; the list above has all. */
 const MOST_OFFERED = 6;
 
-function Welcome({ inspector, listFiles }: { readonly inspector: Inspector; readonly listFiles: Alone['listFiles'] }) {
-  const [files, setFiles] = useState<readonly ListedFile[]>([]);
-  useEffect(() => {
-    // Where the files cannot be listed, the bar above says why.
-    listFiles().then(setFiles, () => {});
-  }, [listFiles]);
-  const models = files.filter(({ path }) => path.endsWith('.gguf')).slice(0, MOST_OFFERED);
+function Welcome({ inspector, files }: { readonly inspector: Inspector; readonly files: FileList }) {
+  const models = files.listed.filter(({ path }) => path.endsWith('.gguf')).slice(0, MOST_OFFERED);
   return (
     <div class="first-words">
       <h2>Look into a model</h2>

@@ -119,6 +119,35 @@ const BY = {
 
 const ALL = 'all';
 
+/** A place along an axis, by its number, or `ALL`; not to be chosen where the tensor has no such axis. */
+function OneOrAll({
+  label,
+  value,
+  isThere,
+  names,
+  onChange,
+}: {
+  readonly label: string;
+  readonly value: string;
+  readonly isThere: boolean;
+  readonly names: readonly string[];
+  readonly onChange: (value: string) => void;
+}) {
+  return (
+    <label>
+      {label}
+      <select value={value} disabled={!isThere} onChange={({ currentTarget }) => onChange(currentTarget.value)}>
+        <option value={ALL}>every one</option>
+        {names.map((name, i) => (
+          <option value={`${i}`} key={name}>
+            {name}
+          </option>
+        ))}
+      </select>
+    </label>
+  );
+}
+
 function ChangeForm({
   inspector,
   onChange,
@@ -170,36 +199,20 @@ function ChangeForm({
           ))}
         </select>
       </label>
-      <label>
-        Head
-        <select
-          value={ofHead}
-          disabled={!dims.includes('head')}
-          onChange={({ currentTarget }) => setHead(currentTarget.value)}
-        >
-          <option value={ALL}>every one</option>
-          {Array.from({ length: nHead ?? 0 }, (_, i) => (
-            <option value={`${i}`} key={i}>
-              {i}
-            </option>
-          ))}
-        </select>
-      </label>
-      <label>
-        Token
-        <select
-          value={ofToken}
-          disabled={!dims.includes('token')}
-          onChange={({ currentTarget }) => setToken(currentTarget.value)}
-        >
-          <option value={ALL}>every one</option>
-          {inspector.run.value?.tokens.map(({ piece }, position) => (
-            <option value={`${position}`} key={position}>
-              {position} {shown(piece)}
-            </option>
-          ))}
-        </select>
-      </label>
+      <OneOrAll
+        label="Head"
+        value={ofHead}
+        isThere={dims.includes('head')}
+        names={Array.from({ length: nHead ?? 0 }, (_, i) => `${i}`)}
+        onChange={setHead}
+      />
+      <OneOrAll
+        label="Token"
+        value={ofToken}
+        isThere={dims.includes('token')}
+        names={(inspector.run.value?.tokens ?? []).map(({ piece }, position) => `${position} ${shown(piece)}`)}
+        onChange={setToken}
+      />
       <Buttons label="How it is changed" options={HOWS} value={how} onChange={setHow} />
       {BY[how] && (
         <label>

@@ -18,7 +18,7 @@ export function Buttons<Value extends string>({
 }): JSX.Element {
   return (
     <fieldset class="buttons">
-      <legend class="hidden">{label}</legend>
+      <legend class="unseen">{label}</legend>
       {(Object.keys(options) as Value[]).map((each) => (
         <button type="button" key={each} aria-pressed={each === value} onClick={() => onChange(each)}>
           {options[each]}
