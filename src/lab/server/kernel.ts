@@ -6,14 +6,7 @@ import { type ChildProcess, fork } from 'node:child_process';
 import { randomUUID } from 'node:crypto';
 import { fileURLToPath } from 'node:url';
 import { KERNEL_NAME } from '../../notebook/kernelspec.ts';
-import {
-  type Channel,
-  type Content,
-  type Message,
-  newHeader,
-  type ParentHeader,
-  type Request,
-} from '../../notebook/protocol/message.ts';
+import { type Message, Messages, type Request } from '../../notebook/protocol/message.ts';
 import { Backlog } from './backlog.ts';
 import type { PageRequest } from './channel_messages.ts';
 import { onEnd } from './child_end.ts';
@@ -66,7 +59,7 @@ export class LabKernel {
   readonly #clients = new Map<string, Client>();
   /** Requests without their end, by message id. */
   readonly #pending = new Map<string, Request>();
-  readonly #session = randomUUID();
+  readonly #messages = new Messages((message) => this.#deliver(message));
   #process: ChildProcess;
   #state: KernelState = 'starting';
   #lastActivity = new Date();
@@ -145,7 +138,7 @@ export class LabKernel {
     await this.#end();
     this.#answerAllLost('it was shut down');
     this.#state = 'dead';
-    this.#publish('status', { execution_state: 'dead' });
+    this.#messages.publish('status', { execution_state: 'dead' });
     for (const { listener } of this.#clients.values()) listener?.end('the kernel was shut down');
     this.#clients.clear();
   }
@@ -215,7 +208,7 @@ export class LabKernel {
       isLeft ? `${how}, ${this.#deaths} times in a row` : `${how}; it starts again, without its variables`,
     );
     this.#state = isLeft ? 'dead' : 'restarting';
-    this.#publish('status', { execution_state: this.#state });
+    this.#messages.publish('status', { execution_state: this.#state });
     if (!isLeft) this.#process = this.#start();
   }
 
@@ -229,24 +222,10 @@ export class LabKernel {
   #answerLost({ channel, identities, header }: Request, why: string): void {
     const text = `Cannot finish: the kernel is gone, because ${why}. Run the cells again from the top.`;
     const error = { ename: 'KernelDied', evalue: text, traceback: [text] };
-    if (header.msg_type === 'execute_request') this.#publish('error', error, header);
+    if (header.msg_type === 'execute_request') this.#messages.publish('error', error, header);
     const type = header.msg_type.replace(/_request$/, '_reply');
-    this.#send(channel, identities, type, { status: 'error', execution_count: null, ...error }, header);
-    this.#publish('status', { execution_state: 'idle' }, header);
-  }
-
-  #publish(type: string, content: Content, parent: ParentHeader = {}): void {
-    this.#send('iopub', [], type, content, parent);
-  }
-
-  #send(
-    channel: Channel,
-    identities: readonly Uint8Array[],
-    type: string,
-    content: Content,
-    parent: ParentHeader,
-  ): void {
-    this.#deliver({ channel, identities, header: newHeader(type, this.#session), parent, metadata: {}, content });
+    this.#messages.send(channel, identities, type, { status: 'error', execution_count: null, ...error }, header);
+    this.#messages.publish('status', { execution_state: 'idle' }, header);
   }
 
   async #end(): Promise<void> {

@@ -1,23 +1,9 @@
-/**
- * The Jupyter kernel without its sockets: takes requests, gives messages. Cells run one after another; completion, inspection
- * and everything on the control channel are answered meanwhile.
- */
-import { randomUUID } from 'node:crypto';
 import { createRequire } from 'node:module';
 import { version } from '../../version.ts';
 import type { CellOutput, ErrorOutput } from '../cells.ts';
 import { LANGUAGE_INFO } from '../kernelspec.ts';
 import type { Supervisor } from '../supervisor/supervisor.ts';
-import {
-  type Channel,
-  type Content,
-  type Header,
-  type Message,
-  newHeader,
-  type ParentHeader,
-  PROTOCOL_VERSION,
-  type Request,
-} from './message.ts';
+import { type Content, type Header, type Message, Messages, PROTOCOL_VERSION, type Request } from './message.ts';
 import { codePoints, utf16Offset } from './positions.ts';
 
 export interface KernelParts {
@@ -43,7 +29,7 @@ const SESSION = 1;
 
 export class Kernel {
   readonly #parts: KernelParts;
-  readonly #session = randomUUID();
+  readonly #messages: Messages;
   /** Cells that ran, for consoles: session, line, source. */
   readonly #history: [session: number, line: number, source: string][] = [];
   #queue: Promise<void> = Promise.resolve();
@@ -54,7 +40,8 @@ export class Kernel {
 
   constructor(parts: KernelParts) {
     this.#parts = parts;
-    this.#publish('status', { execution_state: 'starting' }, {});
+    this.#messages = new Messages((message) => parts.send(message));
+    this.#messages.publish('status', { execution_state: 'starting' });
   }
 
   /** Answers a request. Never rejects. */
@@ -79,9 +66,9 @@ export class Kernel {
     let isAnswered = false;
     const reply: Reply = (content) => {
       isAnswered = true;
-      this.#send(channel, identities, type, content, header);
+      this.#messages.send(channel, identities, type, content, header);
     };
-    this.#publish('status', { execution_state: 'busy' }, header);
+    this.#messages.publish('status', { execution_state: 'busy' }, header);
     try {
       await work(reply);
     } catch (error) {
@@ -89,10 +76,10 @@ export class Kernel {
       this.#parts.log(`Cannot answer ${header.msg_type}: ${error instanceof Error ? error.stack : message}`);
       if (!isAnswered) reply({ status: 'error', ename: 'KernelError', evalue: message, traceback: [message] });
     }
-    this.#publish('status', { execution_state: 'idle' }, header);
+    this.#messages.publish('status', { execution_state: 'idle' }, header);
     // Front ends show one state for all: while a cell runs it is busy, whatever else was answered.
     if (this.#running && this.#running !== header) {
-      this.#publish('status', { execution_state: 'busy' }, this.#running);
+      this.#messages.publish('status', { execution_state: 'busy' }, this.#running);
     }
   }
 
@@ -114,7 +101,7 @@ export class Kernel {
         return reply({ ...OK, comms: {} });
       case 'comm_open':
         // We have no widgets: whoever opens a comm is told that it is closed.
-        return this.#publish('comm_close', { comm_id: content.comm_id, data: {} }, header);
+        return this.#messages.publish('comm_close', { comm_id: content.comm_id, data: {} }, header);
       case 'comm_msg':
       case 'comm_close':
         return;
@@ -123,7 +110,7 @@ export class Kernel {
         return reply(OK);
       case 'shutdown_request':
         reply({ ...OK, restart: content.restart === true });
-        this.#publish('shutdown_reply', { ...OK, restart: content.restart === true }, header);
+        this.#messages.publish('shutdown_reply', { ...OK, restart: content.restart === true }, header);
         return this.#parts.onShutdown();
       default:
         this.#parts.log(`Cannot answer ${header.msg_type}: this kernel knows no such message`);
@@ -138,7 +125,7 @@ export class Kernel {
     const supervisor = await this.#parts.supervisor;
     const count = supervisor.nextCount;
     this.#running = header;
-    if (!isSilent) this.#publish('execute_input', { code, execution_count: count }, header);
+    if (!isSilent) this.#messages.publish('execute_input', { code, execution_count: count }, header);
     if (counts) this.#history.push([SESSION, count, code]);
     const onOutput = (output: CellOutput) => {
       if (!isSilent || output.type !== 'execute_result') this.#publishOutput(output, header);
@@ -218,21 +205,7 @@ export class Kernel {
 
   #publishOutput(output: CellOutput, parent: Header): void {
     const { type, ...content } = outputContent(output);
-    this.#publish(type, content, parent);
-  }
-
-  #publish(type: string, content: Content, parent: ParentHeader): void {
-    this.#send('iopub', [], type, content, parent);
-  }
-
-  #send(
-    channel: Channel,
-    identities: readonly Uint8Array[],
-    type: string,
-    content: Content,
-    parent: ParentHeader,
-  ): void {
-    this.#parts.send({ channel, identities, header: newHeader(type, this.#session), parent, metadata: {}, content });
+    this.#messages.publish(type, content, parent);
   }
 }
 

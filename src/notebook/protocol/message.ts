@@ -52,6 +52,31 @@ export function newHeader(type: string, session: string): Header {
   };
 }
 
+/** Makes the messages of one session, and gives each to whoever takes them. */
+export class Messages {
+  readonly #session = randomUUID();
+  readonly #take: (message: Message) => void;
+
+  constructor(take: (message: Message) => void) {
+    this.#take = take;
+  }
+
+  /** To all who listen; `parent` is what it is about. */
+  publish(type: string, content: Content, parent: ParentHeader = {}): void {
+    this.send('iopub', [], type, content, parent);
+  }
+
+  send(
+    channel: Channel,
+    identities: readonly Uint8Array[],
+    type: string,
+    content: Content,
+    parent: ParentHeader,
+  ): void {
+    this.#take({ channel, identities, header: newHeader(type, this.#session), parent, metadata: {}, content });
+  }
+}
+
 const DELIMITER = '<IDS|MSG>';
 
 /** HMAC-SHA256 over the four JSON frames, as 64 hexadecimal digits; empty where the connection has no key. */
