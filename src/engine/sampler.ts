@@ -73,6 +73,8 @@ export class Sampler {
 
   /** Draws the token that follows `history`, given its logits `[vocab]`. */
   draw(logits: Float32Array, history: readonly number[]): Drawn {
+    const { temperature, order } = this.options;
+    if (temperature === 0 && !order.some((stage) => this.#changes(stage))) return greedy(logits);
     const passed: { name: Stage['name']; candidates: Candidates }[] = [{ name: 'logits', candidates: ranked(logits) }];
     for (const name of this.options.order) {
       const before = passed.at(-1)!.candidates;
@@ -80,7 +82,7 @@ export class Sampler {
       if (candidates !== before) passed.push({ name, candidates });
     }
     const last = passed.at(-1)!.candidates;
-    const token = this.options.temperature === 0 ? last.ids[0]! : pick(last, this.#random());
+    const token = temperature === 0 ? last.ids[0]! : pick(last, this.#random());
     const stages = passed.map(({ name, candidates }, i): Stage => {
       const at = candidates.ids.indexOf(token);
       const kept = candidates.ids.length;
@@ -90,23 +92,38 @@ export class Sampler {
     return { token, stages };
   }
 
-  #apply(name: StageName, candidates: Candidates, history: readonly number[]): Candidates {
+  /** Whether the options let a stage do anything. */
+  #changes(name: StageName): boolean {
     const { temperature, topK, topP, minP, repetitionPenalty, penaltyLastN } = this.options;
     switch (name) {
       case 'penalty':
-        return repetitionPenalty === 1 || penaltyLastN === 0
-          ? candidates
-          : penalised(candidates, new Set(history.slice(-penaltyLastN)), repetitionPenalty);
+        return repetitionPenalty !== 1 && penaltyLastN > 0;
       case 'temperature':
-        return temperature === 0 || temperature === 1
-          ? candidates
-          : { ids: candidates.ids, logits: candidates.logits.map((logit) => logit / temperature) };
+        return temperature !== 0 && temperature !== 1;
       case 'topK':
-        return topK === 0 || topK >= candidates.ids.length ? candidates : first(candidates, topK);
+        return topK > 0;
       case 'topP':
-        return topP >= 1 ? candidates : first(candidates, nucleus(probabilities(candidates), topP));
+        return topP < 1;
+      case 'minP':
+        return minP > 0;
+      default:
+        return name satisfies never;
+    }
+  }
+
+  #apply(name: StageName, candidates: Candidates, history: readonly number[]): Candidates {
+    if (!this.#changes(name)) return candidates;
+    const { temperature, topK, topP, minP, repetitionPenalty, penaltyLastN } = this.options;
+    switch (name) {
+      case 'penalty':
+        return penalised(candidates, new Set(history.slice(-penaltyLastN)), repetitionPenalty);
+      case 'temperature':
+        return { ids: candidates.ids, logits: candidates.logits.map((logit) => logit / temperature) };
+      case 'topK':
+        return topK >= candidates.ids.length ? candidates : first(candidates, topK);
+      case 'topP':
+        return first(candidates, nucleus(probabilities(candidates), topP));
       case 'minP': {
-        if (minP === 0) return candidates;
         const p = probabilities(candidates);
         const below = p.findIndex((probability) => probability < minP * p[0]!);
         return below < 0 ? candidates : first(candidates, below);
@@ -140,6 +157,20 @@ function checked(options: Required<SamplerOptions>): Required<SamplerOptions> {
     );
   }
   return options;
+}
+
+/** The largest logit, of equal ones the lowest id, where every candidate stays: no order of the others is needed. */
+function greedy(logits: Float32Array): Drawn {
+  let token = 0;
+  let max = Number.NEGATIVE_INFINITY;
+  for (let id = 0; id < logits.length; id++) {
+    const logit = logits[id]!;
+    if (logit > max) [token, max] = [id, logit];
+  }
+  let sum = 0;
+  for (const logit of logits) if (!Number.isNaN(logit)) sum += Math.exp(logit - max);
+  const stage = { name: 'logits', kept: logits.length, removed: 0, rank: 1, probability: 1 / sum } as const;
+  return { token, stages: [stage] };
 }
 
 /**

@@ -174,7 +174,7 @@ async function statuses(
     const pair = { ours: x.data, reference: y.data, shape, dims, pos0: entry.pos0, offsets: null };
     const tolerance = toleranceFor(entry, precision);
     const measured = measure(pair);
-    const strict = tolerance && { ...tolerance, limit: tolerance.limit / 4 };
+    const strict = tolerance && { ...tolerance, limit: tolerance.limit / 8 };
     found[entry.name] = {
       status: judge(pair, measured, tolerance).status,
       strict: judge(pair, measured, strict).status,

@@ -23,6 +23,18 @@ test('greedy takes the largest logit, and of equal ones the lowest id', () => {
   expect(new Sampler().draw(Float32Array.of(Number.NaN, -3, Number.NEGATIVE_INFINITY), []).token).toBe(1);
 });
 
+test('greedy says the same of its token whether or not a stage wants the candidates in order', () => {
+  const random = seeded(4);
+  for (let size = 1; size < 300; size += 7) {
+    const values = normals(random, size, 3);
+    const plain = new Sampler().draw(values, []);
+    const ordered = new Sampler({ repetitionPenalty: 2 }).draw(values, []);
+    expect(plain.token).toBe(ordered.token);
+    const { probability, ...stage } = ordered.stages[0]!;
+    expect(plain.stages).toEqual([{ ...stage, probability: expect.closeTo(probability, 12) }]);
+  }
+});
+
 test('candidates stand in the order of their logits, equal ones in that of their ids', () => {
   const values = normals(seeded(8), 5000, 3).map((x, i) => (i % 7 === 0 ? Math.round(x) : x));
   values.set([0, -0, Number.POSITIVE_INFINITY, -1e-45, 1e-45, Number.NaN], 100);
