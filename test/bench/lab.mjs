@@ -7,7 +7,8 @@
  *           drawn; the layers of a run one after the other, the round's median
  * step      the same of the next step
  * look      a click on a step that was computed before
- * opening   from the page's address to the map, in a fresh page: the model is opened and its first layer run
+ * paint     from the page's address to the first contentful paint, as Chromium notes it, in a fresh page
+ * opening   from the page's address to the map, in the same page: the model is opened and its first layer run
  *
  * The engine's time is that of `run.layer(i)` in this process, statistics included, in turns with the page's.
  */
@@ -44,8 +45,8 @@ export async function measureLab({ rounds, model: file }) {
   const lab = await startLab({ root, state, port: 0, log: () => {} });
   const browser = await chromium.launch({ executablePath, headless: true, args: ['--no-sandbox', '--disable-quic'] });
   const model = await openModel(path);
-  /** @type {Record<'layer' | 'step' | 'look' | 'opening' | 'engine', number[]>} */
-  const found = { layer: [], step: [], look: [], opening: [], engine: [] };
+  /** @type {Record<'layer' | 'step' | 'look' | 'paint' | 'opening' | 'engine', number[]>} */
+  const found = { layer: [], step: [], look: [], paint: [], opening: [], engine: [] };
   try {
     for (let round = 0; round < rounds; round++) {
       say(`round ${round + 1} of ${rounds}`);
@@ -56,6 +57,7 @@ export async function measureLab({ rounds, model: file }) {
       );
       await page.locator('[data-step="l_out-0"].computed').waitFor({ timeout: 120_000 });
       found.opening.push((performance.now() - began) / 1000);
+      found.paint.push((await firstPaint(page)) / 1000);
       await drawn(page, 'l_out-1');
       const layers = [];
       for (const layer of LAYERS) layers.push(await drawn(page, `l_out-${layer}`));
@@ -84,9 +86,22 @@ export async function measureLab({ rounds, model: file }) {
       ['  ratio', 'layerRatio', spread(ratios(found.layer, found.engine)), 2],
       ['click to drawn step, ms', 'step', spread(found.step), 1],
       ['click to a step computed before, ms', 'look', spread(found.look), 1],
+      ['address to first paint, s', 'firstPaint', spread(found.paint), 2],
       ['address to map with layer 0, s', 'opening', spread(found.opening), 2],
     ],
   };
+}
+
+/**
+ * @param {Page} page
+ * @returns {Promise<number>} milliseconds from the page's address to its first contentful paint
+ */
+function firstPaint(page) {
+  return page.evaluate(() => {
+    const paint = performance.getEntriesByName('first-contentful-paint')[0];
+    if (!paint) throw new Error('Cannot measure the first paint: Chromium noted none');
+    return paint.startTime;
+  });
 }
 
 /**
