@@ -17,7 +17,7 @@ const COLUMN = Math.max(...Object.values(LABELS).map((label) => label.length)) +
 
 /** What none of them can tell, for they look at a model by itself. */
 const BEYOND =
-  'No check knows another engine: weights that are read wrongly but finite, and a file that is wrong itself, pass them all. ' +
+  'No check knows another engine: a text that became other tokens, and a file that is wrong itself, pass them all. ' +
   'Compare with llama.cpp for those.';
 
 /** Plain text of many lines, without colours; names of a dump stand in it as they are. */

@@ -9,6 +9,7 @@ import { headOrder } from './head_order.ts';
 import { norms } from './norms.ts';
 import { positionShift } from './position_shift.ts';
 import { prefillDecode } from './prefill_decode.ts';
+import { products } from './products.ts';
 import { residual } from './residual.ts';
 import { ropeAngles } from './rope_angles.ts';
 import { ropeOrigin } from './rope_origin.ts';
@@ -18,6 +19,7 @@ import { softMaxRows } from './soft_max_rows.ts';
 
 export const checks: readonly Check[] = [
   finite,
+  products,
   norms,
   ropeOrigin,
   ropePairs,

@@ -58,7 +58,7 @@ test('of what was left out it says what, why and what to dump', async () => {
     label: 'dump.arrow',
   });
   const text = checkText(report);
-  expect(text).toContain('dump.arrow: passed (10 passed, 5 not checked)');
+  expect(text).toContain('dump.arrow: passed (11 passed, 5 not checked)');
   expect(text).toMatch(
     /not checked {2}The feed-forward .*\n +ffn_gate-i of layers 0 to 2: the trace does not hold it\n +to check it, dump values of ffn_gate-i/,
   );

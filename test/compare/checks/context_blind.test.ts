@@ -6,7 +6,7 @@ import { backends, openRandom } from '../../engine/models.ts';
 import { checked, failed, resultOf, scaled, TOKENS } from './bugs.ts';
 
 test.each(backends)('an attention that gives nothing leaves the logits of a token the same, on %s', async (backend) => {
-  const report = await checked(backend, scaled('attn_out-*', 0));
+  const report = await checked(backend, scaled('kqv_out-*', 0));
   expect(failed(report)).toEqual(['first-token', 'context-blind']);
   expect(resultOf(report, 'context-blind').worst).toMatchObject({ tensor: 'result_output', token: 3, found: 0 });
 });

@@ -3,16 +3,19 @@ import { checkTrace } from '../../../src/compare/checks/check_trace.ts';
 import { backends, openRandom } from '../../engine/models.ts';
 import { checked, failed, inDecode, resultOf, TOKENS } from './bugs.ts';
 
-test.each(backends)('a V that is lost in decode steps is found, and no other check can, on %s', async (backend) => {
-  const report = await checked(
-    backend,
-    inDecode('Vcur-1', (tensor) => tensor.scale(0)),
-  );
-  expect(failed(report)).toEqual(['prefill-decode']);
-  const { worst } = resultOf(report, 'prefill-decode');
-  expect(worst?.tensor).toBe('Vcur-1');
-  expect([5, 6, 7]).toContain(worst?.token);
-});
+test.each(backends)(
+  'an attention that is lost in decode steps is found, and no other check can, on %s',
+  async (backend) => {
+    const report = await checked(
+      backend,
+      inDecode('kqv_out-1', (tensor) => tensor.scale(0)),
+    );
+    expect(failed(report)).toEqual(['prefill-decode']);
+    const { worst } = resultOf(report, 'prefill-decode');
+    expect(worst?.tensor).toBe('kqv_out-1');
+    expect([5, 6, 7]).toContain(worst?.token);
+  },
+);
 
 test('two dumps of the same tokens in other passes are compared, and a difference is found', async () => {
   const model = await openRandom('reference');
