@@ -3,10 +3,7 @@
  * Each measures beside a peer, in turns in one run, since a machine's other tenants move absolute times by a factor of two.
  */
 import { parseArgs } from 'node:util';
-import { measureEngine } from './engine.mjs';
 import { print } from './figures.mjs';
-import { measureLab } from './lab.mjs';
-import { measureNotebook } from './notebook.mjs';
 
 const { values: options, positionals } = parseArgs({
   allowPositionals: true,
@@ -18,13 +15,19 @@ const { values: options, positionals } = parseArgs({
   },
 });
 
-const subjects = { engine: measureEngine, notebook: measureNotebook, lab: measureLab };
+/** Loaded when asked for: the engine's needs no Chromium and no Jupyter. */
+const subjects = {
+  engine: async () => (await import('./engine.mjs')).measureEngine,
+  notebook: async () => (await import('./notebook.mjs')).measureNotebook,
+  lab: async () => (await import('./lab.mjs')).measureLab,
+};
 const [subject = 'engine'] = positionals;
-const measure = Object.entries(subjects).find(([name]) => name === subject)?.[1];
-if (!measure) {
+const load = Object.entries(subjects).find(([name]) => name === subject)?.[1];
+if (!load) {
   throw new Error(`Cannot measure "${subject}": the benchmarks are ${Object.keys(subjects).join(', ')}`);
 }
 const { rounds, threads, model } = options;
+const measure = await load();
 print(
   await measure({
     rounds: Number(rounds),
