@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { type Browser, type BrowserContext, chromium, type Page } from 'playwright-core';
-import { type Lab, startLab } from '../../../src/lab/server/index.ts';
+import { type Lab, type LabOptions, startLab } from '../../../src/lab/server/index.ts';
 import { FLAGS, WEBGPU } from '../../browser/page.ts';
 
 const fixtures = fileURLToPath(new URL('../../../fixtures/', import.meta.url));
@@ -16,7 +16,11 @@ export interface OpenLabOptions {
   readonly theme?: 'light' | 'dark';
   /** Choices that the browser remembers of an earlier visit. */
   readonly remembered?: Readonly<Record<string, string>>;
+  /** The program of the inspector's processes, in place of the lab's own. */
+  readonly inspector?: string;
 }
+
+type Served = LabOptions & { readonly state: string };
 
 export class OpenLab {
   /** The folder whose files the page sees. */
@@ -28,11 +32,11 @@ export class OpenLab {
   /** Requests to anybody but the server. */
   readonly foreign: string[] = [];
   #lab: Lab;
-  readonly #state: string;
+  readonly #served: Served;
 
-  private constructor(root: string, state: string, lab: Lab, browser: Browser, context: BrowserContext) {
-    this.root = root;
-    this.#state = state;
+  private constructor(served: Served, lab: Lab, browser: Browser, context: BrowserContext) {
+    this.root = served.root;
+    this.#served = served;
     this.#lab = lab;
     this.browser = browser;
     this.context = context;
@@ -40,11 +44,12 @@ export class OpenLab {
   }
 
   static async open(executablePath: string, options: OpenLabOptions = {}): Promise<OpenLab> {
-    const { models = [], size = { width: 1280, height: 720 }, theme = 'light', remembered = {} } = options;
+    const { models = [], size = { width: 1280, height: 720 }, theme = 'light', remembered = {}, inspector } = options;
     const root = mkdtempSync(join(tmpdir(), 'layerscope-lab-'));
     const state = mkdtempSync(join(tmpdir(), 'layerscope-lab-state-'));
     for (const model of models) cpSync(join(fixtures, model), join(root, model));
-    const lab = await startLab({ root, state, port: 0, log: () => {} });
+    const served = { root, state, log: () => {}, ...(inspector ? { inspector } : {}) };
+    const lab = await startLab({ ...served, port: 0 });
     const browser = await chromium.launch({ executablePath, headless: true, args: [...FLAGS, ...WEBGPU] });
     const context = await browser.newContext({ viewport: size, colorScheme: theme });
     await context.addInitScript((choices) => {
@@ -53,7 +58,7 @@ export class OpenLab {
       if (page.location.protocol === 'about:') return;
       for (const [name, value] of Object.entries(choices)) page.localStorage[name] ??= value;
     }, remembered);
-    return new OpenLab(root, state, lab, browser, context);
+    return new OpenLab(served, lab, browser, context);
   }
 
   /** Another tab of the same browser; of the welcome, unless a notebook is named. */
@@ -73,13 +78,13 @@ export class OpenLab {
 
   /** Starts it again where it was. */
   async start(): Promise<void> {
-    this.#lab = await startLab({ root: this.root, state: this.#state, port: this.#lab.port, log: () => {} });
+    this.#lab = await startLab({ ...this.#served, port: this.#lab.port });
   }
 
   async close(): Promise<void> {
     await this.browser.close();
     await this.#lab.close();
-    for (const folder of [this.root, this.#state]) rmSync(folder, { recursive: true, force: true });
+    for (const folder of [this.root, this.#served.state]) rmSync(folder, { recursive: true, force: true });
   }
 
   #listen(page: Page): void {
