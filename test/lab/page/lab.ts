@@ -4,8 +4,9 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { type Browser, type BrowserContext, chromium, type Page } from 'playwright-core';
-import { type Lab, type LabOptions, startLab } from '../../../src/lab/server/index.ts';
+import { type Lab, startLab } from '../../../src/lab/server/index.ts';
 import { FLAGS, WEBGPU } from '../../browser/page.ts';
+import { startHeldLab } from './held_lab.ts';
 
 const fixtures = fileURLToPath(new URL('../../../fixtures/', import.meta.url));
 
@@ -18,9 +19,18 @@ export interface OpenLabOptions {
   readonly remembered?: Readonly<Record<string, string>>;
   /** The program of the inspector's processes, in place of the lab's own. */
   readonly inspector?: string;
+  /** Whether files' modes hold the server, which is a process of its own then. */
+  readonly isHeld?: boolean;
 }
 
-type Served = LabOptions & { readonly state: string };
+type Running = Pick<Lab, 'url' | 'close'>;
+
+interface Served {
+  readonly root: string;
+  readonly state: string;
+  /** 0 for any port that is free. */
+  start(port: number): Promise<Running>;
+}
 
 export class OpenLab {
   /** The folder whose files the page sees. */
@@ -31,10 +41,10 @@ export class OpenLab {
   readonly errors: string[] = [];
   /** Requests to anybody but the server. */
   readonly foreign: string[] = [];
-  #lab: Lab;
+  #lab: Running;
   readonly #served: Served;
 
-  private constructor(served: Served, lab: Lab, browser: Browser, context: BrowserContext) {
+  private constructor(served: Served, lab: Running, browser: Browser, context: BrowserContext) {
     this.root = served.root;
     this.#served = served;
     this.#lab = lab;
@@ -44,12 +54,22 @@ export class OpenLab {
   }
 
   static async open(executablePath: string, options: OpenLabOptions = {}): Promise<OpenLab> {
-    const { models = [], size = { width: 1280, height: 720 }, theme = 'light', remembered = {}, inspector } = options;
+    const {
+      models = [],
+      size = { width: 1280, height: 720 },
+      theme = 'light',
+      remembered = {},
+      inspector,
+      isHeld,
+    } = options;
     const root = mkdtempSync(join(tmpdir(), 'layerscope-lab-'));
     const state = mkdtempSync(join(tmpdir(), 'layerscope-lab-state-'));
     for (const model of models) cpSync(join(fixtures, model), join(root, model));
-    const served = { root, state, log: () => {}, ...(inspector ? { inspector } : {}) };
-    const lab = await startLab({ ...served, port: 0 });
+    const started = (port: number) =>
+      isHeld
+        ? startHeldLab(root, state, port)
+        : startLab({ root, state, port, log: () => {}, ...(inspector ? { inspector } : {}) });
+    const lab = await started(0);
     const browser = await chromium.launch({ executablePath, headless: true, args: [...FLAGS, ...WEBGPU] });
     const context = await browser.newContext({ viewport: size, colorScheme: theme });
     await context.addInitScript((choices) => {
@@ -58,7 +78,7 @@ export class OpenLab {
       if (page.location.protocol === 'about:') return;
       for (const [name, value] of Object.entries(choices)) page.localStorage[name] ??= value;
     }, remembered);
-    return new OpenLab(served, lab, browser, context);
+    return new OpenLab({ root, state, start: started }, lab, browser, context);
   }
 
   /** Another tab of the same browser; of the welcome, unless a notebook is named. */
@@ -78,7 +98,7 @@ export class OpenLab {
 
   /** Starts it again where it was. */
   async start(): Promise<void> {
-    this.#lab = await startLab({ ...this.#served, port: this.#lab.port });
+    this.#lab = await this.#served.start(Number(new URL(this.#lab.url).port));
   }
 
   async close(): Promise<void> {

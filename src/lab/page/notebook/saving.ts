@@ -93,7 +93,9 @@ export function keepSaved(tab: NotebookTab): void {
     }, AUTOSAVE_MS);
   });
   file.saveState.connect((_, state) => {
-    if (state === 'completed' && !model.dirty) forgetUnsaved(file.path);
+    if (state !== 'completed') return;
+    tab.notices.clear('read only');
+    if (!model.dirty) forgetUnsaved(file.path);
   });
   const stop = effect(() => tellProblem(tab, file.problem.value));
   file.disposed.connect(() => {
