@@ -49,7 +49,7 @@ export function download({ file }: NotebookTab): void {
 
 /** Whether the notebook may be closed: it is saved, or its edits were given up. */
 export async function mayClose(tab: NotebookTab): Promise<boolean> {
-  if (!tab.model.dirty) return true;
+  if (!tab.isEdited) return true;
   const { button } = await showDialog({
     title: 'Close without saving?',
     body: `${tab.file.path} has edits that are not saved.`,
