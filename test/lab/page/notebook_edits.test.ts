@@ -249,7 +249,7 @@ describe('a file that cannot be written', () => {
     expect(notebook.cells[0].source).toEqual('// kept');
   });
 
-  test('a read-only folder is said when the notebook is opened; edits are downloaded, or saved elsewhere', async (context) => {
+  test('a read-only folder is said when the notebook is opened; its cells run, and edits are downloaded or saved elsewhere', async (context) => {
     const lab = labOf(context);
     if (notHeld) context.skip(`skipped: ${notHeld}`);
     const folder = join(lab.root, 'read-only');
@@ -261,7 +261,7 @@ describe('a file that cannot be written', () => {
     const page = await lab.page('read-only/kept.ipynb');
     const readOnly = expect.stringMatching(/^This file cannot be written\. .*another name, or download them/);
     await eventually(() => noticesOf(page)).toEqual([readOnly]);
-    await write(page, '// mine');
+    await write(page, '6 * 7');
     await save(page);
     await eventually(() => noticesOf(page)).toEqual([
       readOnly,
@@ -269,14 +269,18 @@ describe('a file that cannot be written', () => {
         /^Not saved: Cannot save read-only\/kept\.ipynb: this user may not; change its permissions, or use another folder\. Your edits are in this page/,
       ),
     ]);
-    expect(await sourcesOf(page)).toEqual(['// mine']);
+    expect(await sourcesOf(page)).toEqual(['6 * 7']);
+    await page.locator('.kernel-light[data-state=idle]').waitFor({ timeout: 90_000 });
+    await cellAt(page, 0).locator('.cm-content').click();
+    await page.keyboard.press('Control+Enter');
+    await eventually(() => outputAt(page, 0)).toBe('42');
     const [download] = await Promise.all([page.waitForEvent('download'), choose(page, 'Download')]);
-    expect(JSON.parse(readFileSync(await download.path(), 'utf8')).cells[0].source).toBe('// mine');
+    expect(JSON.parse(readFileSync(await download.path(), 'utf8')).cells[0].source).toBe('6 * 7');
     await choose(page, 'Save as …');
     await page.locator('.jp-Dialog input').fill('elsewhere.ipynb');
     await page.keyboard.press('Enter');
     await eventually(() => noticesOf(page)).toEqual([]);
-    expect(cellsIn(lab.root, 'elsewhere.ipynb')).toEqual(['// mine']);
+    expect(cellsIn(lab.root, 'elsewhere.ipynb')).toEqual(['6 * 7']);
     expect(await isSaved(page)).toBe(true);
     expect(readFileSync(join(folder, 'kept.ipynb'))).toEqual(onDisk);
   });
