@@ -4,6 +4,7 @@ import { DeviceError } from '../errors.ts';
 import type { Gpu } from '../platform.ts';
 
 let opened: Promise<Gpu> | undefined;
+let wasLost = false;
 
 /** The page's one device, opened on first use and again after it was lost. */
 export function openGpu(): Promise<Gpu> {
@@ -24,13 +25,16 @@ async function requestGpu(): Promise<Gpu> {
   const adapter = await navigator.gpu.requestAdapter();
   if (!adapter) {
     throw new DeviceError(
-      'Cannot open a GPU: the browser offers no WebGPU adapter; turn hardware acceleration on, ' +
+      'Cannot open a GPU: the browser offers no WebGPU adapter' +
+        // Chromium gives no other to a page under which its GPU process ended twice.
+        (wasLost ? ' any more; load the page again, ' : '; turn hardware acceleration on, ') +
         "or use the f64 reference: openModel(file, { backend: 'reference' })",
     );
   }
   const gpu = await gpuOf(adapter);
   gpu.device.lost.then(() => {
     opened = undefined;
+    wasLost = true;
   });
   return gpu;
 }

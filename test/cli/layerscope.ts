@@ -7,6 +7,7 @@ import { fileURLToPath } from 'node:url';
 import { joinBytes } from '../../src/gguf/bytes.ts';
 import { type RandomModelOptions, randomModelContent } from '../../src/gguf/random_model.ts';
 import { type GgufContent, ggufPieces } from '../../src/gguf/writer.ts';
+import { heldCommand } from '../file_modes.ts';
 
 export const CLI = fileURLToPath(new URL('../../dist/cli.js', import.meta.url));
 
@@ -27,13 +28,17 @@ export interface Started {
 export interface CallOptions {
   readonly env?: Readonly<Record<string, string>>;
   readonly cwd?: string;
+  /** Whether files' modes hold it (test/file_modes.ts). */
+  readonly isHeld?: boolean;
 }
 
 /** What a user's shell has, but for what would choose a backend or colours. */
 const { LAYERSCOPE_BACKEND: _, NO_COLOR: __, ...ENV } = process.env;
 
-export function start(args: readonly string[], { env = {}, cwd }: CallOptions = {}): Started {
-  const child = spawn(process.execPath, [CLI, ...args], { env: { ...ENV, ...env }, cwd });
+export function start(args: readonly string[], { env = {}, cwd, isHeld = false }: CallOptions = {}): Started {
+  const command = [process.execPath, CLI, ...args];
+  const [program = '', ...rest] = isHeld ? heldCommand(command) : command;
+  const child = spawn(program, rest, { env: { ...ENV, ...env }, cwd });
   let stdout = '';
   let stderr = '';
   child.stdout.setEncoding('utf8').on('data', (text) => {

@@ -1,5 +1,5 @@
 /** The inspector's session: `serveInspector` answers what a page asks through a port, with the engine of its host. */
-import { DeviceError, UsageError } from '../../errors.ts';
+import { UsageError } from '../../errors.ts';
 import type { Watch } from '../../platform.ts';
 import type { InspectorHost } from './host.ts';
 import { type Port, serve } from './port.ts';
@@ -22,8 +22,7 @@ export function serveInspector(port: Port, host: InspectorHost): Session {
     try {
       return await request(session, params, watch);
     } catch (error) {
-      if (error instanceof DeviceError) session.lossIsTold();
-      throw error;
+      throw session.told(error);
     }
   };
   const session: Session = new Session(host, serve(port, answer));

@@ -174,9 +174,12 @@ export class Session {
     if (loss !== null) throw new DeviceError(loss);
   }
 
-  /** The user has read of the loss: it was what ended a request. */
-  lossIsTold(): void {
+  /** What to tell of what ended a request: of a loss that was not told yet what to do here, of anything else what was thrown. */
+  told(error: unknown): unknown {
+    const loss = this.#loss;
+    if (loss === null || !(error instanceof DeviceError)) return error;
     this.#loss = null;
+    return new DeviceError(loss, { cause: error });
   }
 
   /** A trace in a file; opened once. Throws TraceError where it is broken. */

@@ -248,10 +248,7 @@ export class Contents {
       name: place.name,
       path: place.path,
       type,
-      writable: await access(place.file, constants.W_OK).then(
-        () => true,
-        () => false,
-      ),
+      writable: await isWritable(place.file, type),
       created: found.birthtime.toISOString(),
       last_modified: found.mtime.toISOString(),
       size: type === 'directory' ? null : found.size,
@@ -420,6 +417,13 @@ async function write({ file }: Located, bytes: Buffer, before: Stats | null): Pr
   if (before) await access(file, constants.W_OK);
   await writeWholeFile(file, (write) => write(bytes));
   if (before) await chmod(file, before.mode & 0o7777);
+}
+
+/** A file is written beside itself and then put in its own place: its folder has to take that. */
+async function isWritable(file: string, type: ContentType): Promise<boolean> {
+  const wanted = type === 'directory' ? [file] : [file, dirname(file)];
+  const found = await Promise.allSettled(wanted.map((path) => access(path, constants.W_OK)));
+  return found.every(({ status }) => status === 'fulfilled');
 }
 
 /** Goes with the checkpoints that lie in it, and with nothing else. */

@@ -9,7 +9,7 @@ import { join } from 'node:path';
 import { fileURLToPath, pathToFileURL } from 'node:url';
 import { build } from 'esbuild';
 import type { Page } from 'playwright-core';
-import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { afterAll, beforeAll, describe, expect, onTestFinished, test } from 'vitest';
 import { joinBytes } from '../../../src/gguf/bytes.ts';
 import { modelShapes, randomModel } from '../../../src/gguf/random_model.ts';
 import { buildPages } from '../../../src/lab/build_pages.mjs';
@@ -19,6 +19,9 @@ import { openModel } from '../../../src/node/index.ts';
 import { type OpenPage, openPage } from '../../browser/page.ts';
 import { relativeRmsError } from '../../engine/models.ts';
 import { have } from '../../skip.ts';
+import { seeLoss } from '../page/lost_gpu.ts';
+import { eventually } from '../page/notebook_page.ts';
+import { wholeRun } from '../page/whole_run.ts';
 
 const TEXT = 'Lily gave the ball to Tom. Tom thanked';
 const MODEL = 'lily-4m-q8_0.gguf';
@@ -81,7 +84,7 @@ globalThis.tensorsThrough = async (model, text) => {
 interface Answered {
   readonly backend: string;
   readonly notice: string | null;
-  readonly tensors: Readonly<Record<string, number[]>>;
+  readonly tensors: ReadonlyMap<string, Float32Array>;
 }
 
 async function bundle(): Promise<string> {
@@ -120,9 +123,12 @@ async function answersIn(
   const wrong = watched(page, own);
   await page.goto(url);
   await page.evaluate(inPage);
-  const answered: Answered = await page.evaluate(`tensorsThrough(${JSON.stringify(MODEL)}, ${JSON.stringify(TEXT)})`);
+  const { tensors, ...answered } = await page.evaluate<
+    Omit<Answered, 'tensors'> & { readonly tensors: Readonly<Record<string, number[]>> }
+  >(`tensorsThrough(${JSON.stringify(MODEL)}, ${JSON.stringify(TEXT)})`);
   await page.close();
-  return { ...answered, wrong };
+  const values = Object.entries(tensors).map(([name, data]) => [name, Float32Array.from(data)] as const);
+  return { ...answered, tensors: new Map(values), wrong };
 }
 
 /** What axe finds that keeps somebody from using the page. */
@@ -136,10 +142,10 @@ async function seriousFaults(page: Page): Promise<string[]> {
     .map(({ id, nodes }) => `${id}: ${nodes.map(({ html }) => html).join(' ')}`);
 }
 
-function mustAgree(tensors: Answered['tensors']): void {
-  expect(Object.keys(tensors)).toEqual([...reference.keys()]);
+function mustAgree(tensors: ReadonlyMap<string, Float32Array>): void {
+  expect([...tensors.keys()]).toEqual([...reference.keys()]);
   for (const [name, values] of reference) {
-    expect(relativeRmsError(Float32Array.from(tensors[name] ?? []), values), name).toBeLessThan(TOLERANCE);
+    expect(relativeRmsError(tensors.get(name) ?? new Float32Array(), values), name).toBeLessThan(TOLERANCE);
   }
 }
 
@@ -222,6 +228,41 @@ describe('where no worker may run', () => {
     expect(wrong).toEqual([]);
     await page.close();
   });
+});
+
+test('under a GPU process that crashes, the static page says what to do and comes to the same tensors: on a new device, without one on the reference, and loaded again on a GPU', {
+  timeout: 120_000,
+}, async (context) => {
+  const browser = await openPage(have(context, chromium ?? undefined, NO_CHROMIUM), served);
+  onTestFinished(() => browser.close());
+  const { page } = browser;
+  const protocol = await page.context().browser()?.newBrowserCDPSession();
+  await page.goto(`${browser.origin}/index.html#inspect=1&model=${MODEL}&text=${encodeURIComponent(TEXT)}&step=embd`);
+  const runsOn = (what: RegExp) => eventually(() => page.locator('.opened-as').textContent()).toMatch(what);
+  const ON_GPU = /256 dimensions; on webgpu, \S/;
+  await runsOn(ON_GPU);
+  await eventually(() => page.locator('.numbers span').count()).toBeGreaterThan(0);
+  const before = await wholeRun(page);
+  const crash = async () => {
+    // The process that ends does not say that it obeyed.
+    void protocol?.send('Browser.crashGpuProcess').catch(() => {});
+    await seeLoss(page);
+  };
+
+  await crash();
+  await runsOn(ON_GPU);
+  const after = await wholeRun(page);
+  expect(after).toEqual(before);
+  mustAgree(after);
+
+  // Chromium gives a page no adapter any more after the second crash within two minutes.
+  await crash();
+  await runsOn(/; on reference, .* Runs on the reference backend, .* load the page again/);
+  mustAgree(await wholeRun(page));
+
+  await page.reload();
+  await runsOn(ON_GPU);
+  mustAgree(await wholeRun(page));
 });
 
 test('a model that does not lie beside the static page is an error with the cure, and a broken engine too', async (context) => {

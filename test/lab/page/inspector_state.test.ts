@@ -3,7 +3,7 @@ import { signal } from '@preact/signals';
 import { expect, test } from 'vitest';
 import type { Experiment } from '../../../src/lab/inspector/experiment.ts';
 import type { RunState } from '../../../src/lab/inspector/requests/move.ts';
-import type { Connection } from '../../../src/lab/page/inspector/connection.ts';
+import type { LastingConnection } from '../../../src/lab/page/inspector/connection.ts';
 import { type Inspector, inspectorOver, lockOf, NOTHING } from '../../../src/lab/page/inspector/state.ts';
 import { backTo, goTo, stepBack } from '../../../src/lab/page/inspector/walk.ts';
 import type { Watch } from '../../../src/platform.ts';
@@ -25,7 +25,7 @@ function inspected(): { readonly inspector: Inspector; next(): Promise<Asked> } 
       waiting.push({ name, params, watch, answer, fail: (message) => reject(new Error(message)) });
     });
   };
-  const connection = { ask, drop: async () => '' } as unknown as Connection;
+  const connection = { ask, drop: async () => '', onRenewed() {} } as unknown as LastingConnection;
   return {
     inspector: inspectorOver(connection, signal('light')),
     async next() {

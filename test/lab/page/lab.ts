@@ -6,6 +6,7 @@ import { fileURLToPath } from 'node:url';
 import { type Browser, type BrowserContext, chromium, type Page } from 'playwright-core';
 import { type Lab, startLab } from '../../../src/lab/server/index.ts';
 import { FLAGS, WEBGPU } from '../../browser/page.ts';
+import { startHeldLab } from './held_lab.ts';
 
 const fixtures = fileURLToPath(new URL('../../../fixtures/', import.meta.url));
 
@@ -16,6 +17,19 @@ export interface OpenLabOptions {
   readonly theme?: 'light' | 'dark';
   /** Choices that the browser remembers of an earlier visit. */
   readonly remembered?: Readonly<Record<string, string>>;
+  /** The program of the inspector's processes, in place of the lab's own. */
+  readonly inspector?: string;
+  /** Whether files' modes hold the server, which is a process of its own then. */
+  readonly isHeld?: boolean;
+}
+
+type Running = Pick<Lab, 'url' | 'close'>;
+
+interface Served {
+  readonly root: string;
+  readonly state: string;
+  /** 0 for any port that is free. */
+  start(port: number): Promise<Running>;
 }
 
 export class OpenLab {
@@ -27,12 +41,12 @@ export class OpenLab {
   readonly errors: string[] = [];
   /** Requests to anybody but the server. */
   readonly foreign: string[] = [];
-  #lab: Lab;
-  readonly #state: string;
+  #lab: Running;
+  readonly #served: Served;
 
-  private constructor(root: string, state: string, lab: Lab, browser: Browser, context: BrowserContext) {
-    this.root = root;
-    this.#state = state;
+  private constructor(served: Served, lab: Running, browser: Browser, context: BrowserContext) {
+    this.root = served.root;
+    this.#served = served;
     this.#lab = lab;
     this.browser = browser;
     this.context = context;
@@ -40,11 +54,22 @@ export class OpenLab {
   }
 
   static async open(executablePath: string, options: OpenLabOptions = {}): Promise<OpenLab> {
-    const { models = [], size = { width: 1280, height: 720 }, theme = 'light', remembered = {} } = options;
+    const {
+      models = [],
+      size = { width: 1280, height: 720 },
+      theme = 'light',
+      remembered = {},
+      inspector,
+      isHeld,
+    } = options;
     const root = mkdtempSync(join(tmpdir(), 'layerscope-lab-'));
     const state = mkdtempSync(join(tmpdir(), 'layerscope-lab-state-'));
     for (const model of models) cpSync(join(fixtures, model), join(root, model));
-    const lab = await startLab({ root, state, port: 0, log: () => {} });
+    const started = (port: number) =>
+      isHeld
+        ? startHeldLab(root, state, port)
+        : startLab({ root, state, port, log: () => {}, ...(inspector ? { inspector } : {}) });
+    const lab = await started(0);
     const browser = await chromium.launch({ executablePath, headless: true, args: [...FLAGS, ...WEBGPU] });
     const context = await browser.newContext({ viewport: size, colorScheme: theme });
     await context.addInitScript((choices) => {
@@ -53,7 +78,7 @@ export class OpenLab {
       if (page.location.protocol === 'about:') return;
       for (const [name, value] of Object.entries(choices)) page.localStorage[name] ??= value;
     }, remembered);
-    return new OpenLab(root, state, lab, browser, context);
+    return new OpenLab({ root, state, start: started }, lab, browser, context);
   }
 
   /** Another tab of the same browser; of the welcome, unless a notebook is named. */
@@ -73,13 +98,13 @@ export class OpenLab {
 
   /** Starts it again where it was. */
   async start(): Promise<void> {
-    this.#lab = await startLab({ root: this.root, state: this.#state, port: this.#lab.port, log: () => {} });
+    this.#lab = await this.#served.start(Number(new URL(this.#lab.url).port));
   }
 
   async close(): Promise<void> {
     await this.browser.close();
     await this.#lab.close();
-    for (const folder of [this.root, this.#state]) rmSync(folder, { recursive: true, force: true });
+    for (const folder of [this.root, this.#served.state]) rmSync(folder, { recursive: true, force: true });
   }
 
   #listen(page: Page): void {

@@ -6,18 +6,23 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import type { Page } from 'playwright-core';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test, vi } from 'vitest';
-
 import { modelShapes, randomModelContent } from '../../../src/gguf/random_model.ts';
 import { byteLength, fileLength, type GgufContent, ggufPieces } from '../../../src/gguf/writer.ts';
+import { openGpu } from '../../../src/node/gpu.ts';
 import { findChromium } from '../../../src/node/host.ts';
 import { have } from '../../skip.ts';
 import { OpenLab } from './lab.ts';
+import { seeLoss } from './lost_gpu.ts';
 import { eventually } from './notebook_page.ts';
+import { wholeRun } from './whole_run.ts';
 
 vi.setConfig({ testTimeout: 120_000, hookTimeout: 120_000 });
 
 const MODEL = 'lily-4m-f16.gguf';
 const GOLDEN = fileURLToPath(new URL('../../../fixtures/golden/lily-4m-f16.arrow', import.meta.url));
+
+/** The inspector's process with a signal at which it loses its GPU. */
+const PROGRAM = fileURLToPath(new URL('loses_gpu.mjs', import.meta.url));
 
 const chromium = findChromium();
 let lab: OpenLab | undefined;
@@ -29,7 +34,8 @@ const note = (message: unknown) => void children.push((message as { readonly pro
 
 beforeAll(async () => {
   subscribe('child_process', note);
-  if (chromium) lab = await OpenLab.open(chromium, { models: [MODEL], size: { width: 1600, height: 900 } });
+  const size = { width: 1600, height: 900 };
+  if (chromium) lab = await OpenLab.open(chromium, { models: [MODEL], size, inspector: PROGRAM });
 });
 afterAll(async () => {
   unsubscribe('child_process', note);
@@ -57,7 +63,7 @@ async function idle(): Promise<void> {
 
 /** The inspector's process of the page in front. */
 function inspectorProcess(): ChildProcess {
-  const found = children.findLast(({ spawnargs }) => spawnargs.some((arg) => arg.endsWith('inspector_child.js')));
+  const found = children.findLast(({ spawnargs }) => spawnargs.includes(PROGRAM));
   if (!found) throw new Error('no inspector was started');
   return found;
 }
@@ -201,6 +207,27 @@ test('the inspector’s process is killed in the middle of a run: the page says 
   expect(await page.locator('.cell.computed').count()).toBe(111);
   await goesOn('Kcur-4');
   expect(await banner().count()).toBe(0);
+});
+
+test('a GPU that is lost is told with what to do; asked again, the same experiment comes to the same bits', async (context) => {
+  have(context, await openGpu().catch(() => undefined), 'no WebGPU adapter');
+  const changed = ['text=Tom+gave+Lily', 'fault=rope-base:{"base":1000}', 'change=embd:{"how":"scale","by":0.5}'];
+  await page.goto(`${page.url().replace(/#.*/, '')}#inspect=1&model=${MODEL}&${changed.join('&')}&step=embd`);
+  await page.reload();
+  await idle();
+  const shown = async () => ({
+    chips: await page.locator('.chip').allTextContents(),
+    text: await page.getByRole('textbox', { name: 'Text' }).inputValue(),
+    link: new URLSearchParams(page.url().replace(/^[^#]*#|&step=.*/g, '')).toString(),
+  });
+  const experiment = await shown();
+  expect(experiment).toMatchObject({ chips: ['rope-base ✕', 'embd: scale 0.5 ✕'], text: 'Tom gave Lily' });
+  const before = await wholeRun(page);
+  inspectorProcess().kill('SIGUSR2');
+  await seeLoss(page);
+  expect(await wholeRun(page)).toEqual(before);
+  expect(await page.locator('.opened-as').textContent()).toMatch(/; on webgpu, /);
+  expect(await shown()).toEqual(experiment);
 });
 
 test('a server that is killed and started again under the page finds the inspector where it was', async () => {

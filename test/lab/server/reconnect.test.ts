@@ -28,8 +28,13 @@ class Page {
 
   /** Sends a cell and gives the message's id. */
   run(code: string): string {
-    const header = newHeader('execute_request', this.session);
-    this.socket.send(JSON.stringify({ channel: 'shell', header, parent_header: {}, metadata: {}, content: { code } }));
+    return this.ask('shell', 'execute_request', { code });
+  }
+
+  /** Sends a request and gives the message's id. */
+  ask(channel: 'shell' | 'control', type: string, content: object): string {
+    const header = newHeader(type, this.session);
+    this.socket.send(JSON.stringify({ channel, header, parent_header: {}, metadata: {}, content }));
     return header.msg_id;
   }
 
@@ -96,6 +101,31 @@ describe('a page whose connection breaks in the middle of a cell', () => {
     await until(() => fresh.isIdle(id), 'the end of the cell');
     expect(fresh.text(id)).toBe('heard\n');
   });
+});
+
+test('a notebook that is opened again after its kernel was shut down has its session, and in that a fresh kernel', async () => {
+  const lab = await newLab(newFolder({ 'a.ipynb': notebookText('1') }));
+  const openSession = async () => {
+    const body = JSON.stringify({ path: 'a.ipynb', name: 'a.ipynb', type: 'notebook', kernel: { name: 'layerscope' } });
+    const headers = { Authorization: `token ${lab.lab.token}` };
+    const { id, kernel } = (await lab.ask('/api/sessions', { method: 'POST', headers, body })).json();
+    return { id, kernel: kernel as { readonly id: string; readonly execution_state: string } };
+  };
+  const before = await openSession();
+  const page = await new Page(lab, before.kernel.id, 'one').opened();
+  const kept = page.run('const kept = 5; kept');
+  await until(() => page.isIdle(kept), 'the end of the cell');
+  page.ask('control', 'shutdown_request', { restart: false });
+  const state = async () => (await lab.ask(`/api/kernels/${before.kernel.id}`)).json().execution_state;
+  await until(async () => (await state()) === 'dead', 'the end of the kernel');
+  const after = await openSession();
+  expect({ ...after, kernel: after.kernel.id }).toEqual({ ...before, kernel: before.kernel.id });
+  expect(after.kernel.execution_state).not.toBe('dead');
+  const gone = page.run('kept');
+  await until(() => page.isIdle(gone), 'the end of the cell');
+  expect(page.of(gone, 'error').map(({ content }) => content.evalue)).toEqual([
+    expect.stringMatching(/Cannot find name 'kept'/),
+  ]);
 });
 
 test('a page that does not read is cut off and may come back; its cell ends all the same', async () => {

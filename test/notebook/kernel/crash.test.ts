@@ -1,7 +1,30 @@
 /** Restart, and the executor's death: the user is told, variables are gone, and the next cell runs. */
+
+import { fileURLToPath } from 'node:url';
 import { describe, expect } from 'vitest';
+import { have } from '../../skip.ts';
 import { prints } from '../jupyter.ts';
 import { test } from './with_kernel.ts';
+
+const MODEL = fileURLToPath(new URL('../../../fixtures/lily-4m-q8_0.gguf', import.meta.url));
+
+test('a GPU that is lost between cells: the next one says what to do, and what it says works', async ({
+  kernel,
+  skip,
+}) => {
+  const opening = `await openModel(${JSON.stringify(MODEL)})`;
+  const opened = await kernel.execute(
+    `import { nodePlatform } from 'layerscope'; const model = ${opening}; model.backend.name`,
+  );
+  have({ skip }, opened.result?.['text/plain'] === 'webgpu' || undefined, 'no WebGPU adapter');
+  await kernel.execute("const run = await model.start('Tom').layer(0); (await nodePlatform.gpu()).device.destroy();");
+  const { traceback } = await kernel.execute('await run.toEnd()');
+  expect(traceback).toMatch(
+    /DeviceError: Cannot go on: the GPU was lost \(.+\); open the model again, or use \{ backend: 'reference' \}/,
+  );
+  const { result } = await kernel.execute(`(await (${opening}).start('Tom').toEnd()).trace.names.length`);
+  expect(result?.['text/plain']).toBe('111');
+});
 
 describe('a cell that kills its process', () => {
   test.for([

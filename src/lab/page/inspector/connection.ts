@@ -18,6 +18,11 @@ export interface Connection {
   drop(file: File, options?: DropOptions): Promise<string>;
 }
 
+export interface LastingConnection extends Connection {
+  /** Calls back when the session, or its GPU, is there again after it was lost: models are opened anew, perhaps on another backend. */
+  onRenewed(listener: () => void): void;
+}
+
 type DropOptions = Pick<DropParams, 'isDump'>;
 
 export function connectionOver(port: Port): Connection {
@@ -38,10 +43,11 @@ export function connectionOver(port: Port): Connection {
  * that were dropped are lent again; runs begin anew from their experiments, which every request names, and the one that was moved
  * last comes to where it was. That one does so too after the GPU was lost, and every run with it.
  */
-export function lastingConnection(open: () => Promise<Port>): Connection {
+export function lastingConnection(open: () => Promise<Port>): LastingConnection {
   const dropped = new Map<string, readonly [File, DropOptions]>();
   let moved: Moved | null = null;
   let current: Promise<Connection> | null = null;
+  let tellRenewed = () => {};
   /** What cannot be had any more is told to whoever asks for it. */
   const resumed = async (connection: Connection) => {
     if (moved) {
@@ -49,6 +55,7 @@ export function lastingConnection(open: () => Promise<Port>): Connection {
         moved = null;
       });
     }
+    tellRenewed();
     return connection;
   };
   const connect = async () => {
@@ -85,6 +92,9 @@ export function lastingConnection(open: () => Promise<Port>): Connection {
       const name = await (await connected()).drop(file, options);
       dropped.set(name, [file, options]);
       return name;
+    },
+    onRenewed(listener) {
+      tellRenewed = listener;
     },
   };
 }

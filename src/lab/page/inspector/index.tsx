@@ -4,7 +4,7 @@ import { render } from 'preact';
 import type { Port } from '../../inspector/port.ts';
 import type { LabActions } from '../shell/panes.ts';
 import { keepAddress, notebookFolder } from './address.ts';
-import { type Connection, lastingConnection, socketPort } from './connection.ts';
+import { type LastingConnection, lastingConnection, socketPort } from './connection.ts';
 import { type ListedFile, listFiles } from './files.ts';
 import { Shell } from './shell.tsx';
 import { type Inspector, inspectorOver } from './state.ts';
@@ -25,7 +25,7 @@ export interface Alone {
  * whoever leads it, as a lesson does.
  */
 export function mountOver(
-  connection: Connection,
+  connection: LastingConnection,
   host: HTMLElement,
   lab: LabActions,
   alone: Alone = { listFiles },

@@ -22,6 +22,15 @@ export interface Opened {
 /** What a trace tells of its model too, by the shapes of its tensors; 0 for what it does not hold. */
 export type Sizes = Pick<LlamaConfig, 'nLayer' | 'nEmbd' | 'nHead' | 'nHeadKv' | 'headDim' | 'nFf' | 'nVocab'>;
 
+/** Opens the experiment's model, or has its session say anew what it opened. Rejects with SessionError. */
+export async function openedModel(
+  connection: Connection,
+  { file, backend, faults, changes }: Experiment,
+  watch?: Watch,
+): Promise<Opened> {
+  return { ...(await connection.ask('open', { file, backend, faults, changes }, watch)), kind: 'model' };
+}
+
 /** Opens the experiment's file and moves its run. Rejects with SessionError. */
 export async function openedBy(
   connection: Connection,
@@ -29,11 +38,10 @@ export async function openedBy(
   move: Move,
   watch: Watch | undefined,
 ): Promise<{ readonly opened: Opened; readonly run: RunState }> {
-  const { file, backend, faults, changes } = experiment;
+  const { file } = experiment;
   if ((await connection.ask('kind', { file }, watch)) === 'model') {
-    const model = await connection.ask('open', { file, backend, faults, changes }, watch);
-    const run = await connection.ask('move', { experiment, move }, watch);
-    return { opened: { ...model, kind: 'model' }, run };
+    const opened = await openedModel(connection, experiment, watch);
+    return { opened, run: await connection.ask('move', { experiment, move }, watch) };
   }
   const trace = await connection.ask('openTrace', { file }, watch);
   const run = await connection.ask('move', { experiment, move: { to: 'here' } }, watch);

@@ -5,9 +5,9 @@
 import { batch, computed, type ReadonlySignal, type Signal, signal } from '@preact/signals';
 import type { Experiment } from '../../inspector/experiment.ts';
 import type { Move, RunState } from '../../inspector/requests/move.ts';
-import type { Connection } from './connection.ts';
+import type { Connection, LastingConnection } from './connection.ts';
 import { choiceIn } from './fitting.ts';
-import { type Opened, openedBy } from './opened.ts';
+import { type Opened, openedBy, openedModel } from './opened.ts';
 
 export type Theme = 'light' | 'dark';
 
@@ -56,7 +56,7 @@ export interface Inspector {
 }
 
 export function inspectorOver(
-  connection: Connection,
+  connection: LastingConnection,
   theme: ReadonlySignal<Theme>,
   notebookFolder: () => string = () => '',
 ): Inspector {
@@ -100,6 +100,17 @@ export function inspectorOver(
       if (isInBar()) working.value = null;
     }
   }
+
+  connection.onRenewed(async () => {
+    const [wanted, before] = [experiment.peek(), opened.peek()];
+    if (!wanted || before?.kind !== 'model') return;
+    try {
+      const now = await openedModel(connection, wanted);
+      if (opened.peek() === before) opened.value = now;
+    } catch (error) {
+      failure.value = error instanceof Error ? error.message : String(error);
+    }
+  });
 
   return {
     connection,

@@ -35,6 +35,10 @@ export class NotebookFile extends Context<INotebookModel> {
   constructor(options: Context.IOptions<INotebookModel>) {
     super(options);
     this.#contents = options.manager.contents;
+    // What JupyterLab adds to a notebook as it reads it is no edit.
+    void this.ready.then(() => {
+      this.model.dirty = false;
+    });
     this.pathChanged.connect(() => {
       this.#saved = null;
     });

@@ -4,6 +4,7 @@ import { type INotebookModel, NotebookModelFactory, NotebookPanel, StaticNoteboo
 import type { IRenderMimeRegistry } from '@jupyterlab/rendermime';
 import type { ServiceManager } from '@jupyterlab/services';
 import { MessageLoop } from '@lumino/messaging';
+import { Signal } from '@lumino/signaling';
 import { PanelLayout, Widget } from '@lumino/widgets';
 import { h, render } from 'preact';
 import { NoticeList, Notices } from '../shell/notices.tsx';
@@ -52,8 +53,10 @@ export class NotebookTab extends Widget {
     });
     this.panel = new NotebookPanel({ context: this.file, content });
     this.panel.toolbar.hide();
-    // JupyterLab tells of a kernel's death in a dialog over the page; here a notice does.
-    this.panel.sessionContext.statusChanged.disconnect(Reflect.get(this.panel, '_onSessionStatusChanged'), this.panel);
+    // JupyterLab's panel tells of a kernel's death in a dialog over the page, and calls it an edit that a kernel has come. Here a
+    // notice tells (kernel_state.ts), and what the kernel is called is no edit.
+    Signal.disconnectBetween(this.panel.sessionContext, this.panel);
+    nameKernel(this.panel);
     // JupyterLab calls it a feed, whose parts would have to be articles.
     content.node.querySelector('[role=feed]')?.setAttribute('role', 'group');
     this.completion = completionFor(this.panel);
@@ -69,7 +72,6 @@ export class NotebookTab extends Widget {
     this.#resized.observe(this.panel.node);
     this.#leaveScrollers = reachScrollers(this.panel.node);
 
-    keepCleanOfKernel(this.model);
     this.panel.node.addEventListener('click', (event) => followWithin(this.panel, event));
     this.title.closable = true;
     const retitle = () => {
@@ -79,7 +81,7 @@ export class NotebookTab extends Widget {
           .pop()
           ?.replace(/\.ipynb$/, '') ?? '';
       this.title.caption = this.file.path;
-      this.title.className = this.model.dirty ? 'unsaved' : '';
+      this.title.className = this.isEdited ? 'unsaved' : '';
     };
     retitle();
     this.file.pathChanged.connect(retitle);
@@ -88,6 +90,11 @@ export class NotebookTab extends Widget {
 
   get model(): INotebookModel {
     return this.file.model;
+  }
+
+  /** Whether it has edits that are not saved. Before the file is there, JupyterLab calls the empty model dirty. */
+  get isEdited(): boolean {
+    return this.file.isReady && this.model.dirty;
   }
 
   /** By its tab's cross. Edits that are not saved are asked about; the kernel goes with the last page that has it open. */
@@ -115,15 +122,17 @@ function followWithin(panel: NotebookPanel, event: MouseEvent): void {
   panel.setFragment(link.getAttribute('href') ?? '');
 }
 
-/** What a kernel writes about itself into a notebook that is opened is no edit. */
-function keepCleanOfKernel(model: INotebookModel): void {
-  model.metadataChanged.connect((_, { key }) => {
-    // The model says that it is dirty after it has told of the change.
-    const isKernel = key === 'kernelspec' || key === 'language_info';
-    if (!isKernel || model.dirty) return;
-    queueMicrotask(() => {
-      model.dirty = false;
-    });
+/** Has the notebook name the kernel that it gets, for what is saved of it next. */
+function nameKernel({ sessionContext, model }: NotebookPanel): void {
+  sessionContext.kernelChanged.connect(async (_, { newValue: kernel }) => {
+    if (!kernel || !model) return;
+    const [spec, { language_info }] = await Promise.all([kernel.spec, kernel.info]);
+    if (model.isDisposed || sessionContext.session?.kernel !== kernel) return;
+    const { dirty } = model;
+    const { name } = kernel;
+    model.setMetadata('kernelspec', { name, display_name: spec?.display_name ?? name, language: language_info.name });
+    model.setMetadata('language_info', language_info);
+    model.dirty = dirty;
   });
 }
 

@@ -46,7 +46,7 @@ export class Notebooks {
   }
 
   get hasUnsaved(): boolean {
-    return this.#open.some(({ model }) => model.dirty);
+    return this.#open.some(({ isEdited }) => isEdited);
   }
 
   /** Opens a notebook, or brings it to the front. Resolves when its cells are shown; says in the page why it cannot be. */
@@ -94,7 +94,7 @@ export class Notebooks {
     for (const tab of this.#open) {
       const kernel = tab.panel.sessionContext.session?.kernel;
       if (kernel?.connectionStatus === 'disconnected') void kernel.reconnect();
-      if (tab.model.dirty && tab.file.canSave) await save(tab);
+      if (tab.isEdited && tab.file.canSave) await save(tab);
     }
   }
 

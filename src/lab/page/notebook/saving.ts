@@ -49,7 +49,7 @@ export function download({ file }: NotebookTab): void {
 
 /** Whether the notebook may be closed: it is saved, or its edits were given up. */
 export async function mayClose(tab: NotebookTab): Promise<boolean> {
-  if (!tab.model.dirty) return true;
+  if (!tab.isEdited) return true;
   const { button } = await showDialog({
     title: 'Close without saving?',
     body: `${tab.file.path} has edits that are not saved.`,
@@ -93,7 +93,9 @@ export function keepSaved(tab: NotebookTab): void {
     }, AUTOSAVE_MS);
   });
   file.saveState.connect((_, state) => {
-    if (state === 'completed' && !model.dirty) forgetUnsaved(file.path);
+    if (state !== 'completed') return;
+    tab.notices.clear('read only');
+    if (!model.dirty) forgetUnsaved(file.path);
   });
   const stop = effect(() => tellProblem(tab, file.problem.value));
   file.disposed.connect(() => {
