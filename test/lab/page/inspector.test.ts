@@ -542,6 +542,30 @@ describe('the pane', () => {
     expect(await page.locator('.tokens').isVisible()).toBe(true);
   });
 
+  test('beside a notebook on a laptop the map keeps the lit step in sight, and the view has room for its chart', async () => {
+    await visit(`#inspect=1&model=${MODEL}&text=Lily+gave+the+ball&view=growth`);
+    await idle();
+    await page.setViewportSize({ width: 563, height: 681 });
+    const top = async (locator: Locator) => (await locator.boundingBox())?.y ?? Number.NaN;
+    const foot = async (locator: Locator) =>
+      (await top(locator)) + ((await locator.boundingBox())?.height ?? Number.NaN);
+    await expect.poll(() => top(page.locator('.chart svg'))).toBeLessThan(681 - 120);
+    const light = async (name: string) => {
+      await cell(name).dispatchEvent('click');
+      await page.locator(`[data-step="${name}"][aria-selected="true"]`).waitFor();
+    };
+    for (const name of ['embd', 'Qcur-2', 'result_output']) {
+      await light(name);
+      expect(await top(cell(name))).toBeGreaterThanOrEqual(await foot(page.locator('.map-head')));
+      expect(await foot(cell(name))).toBeLessThanOrEqual(await foot(page.locator('.map-scroll')));
+    }
+    const scrolled = () => page.evaluate<number>(`document.querySelector('.inspector').scrollTop`);
+    await page.evaluate(`document.querySelector('.inspector').scrollTop = 300`);
+    expect(await foot(page.locator('.map-scroll'))).toBeLessThan(await foot(page.locator('.tokens')));
+    await light('embd');
+    expect(await scrolled()).toBe(300);
+  });
+
   test.for(['light', 'dark'] as const)('axe finds no serious fault in it, %s', async (theme) => {
     await visitModel();
     await lab.setTheme(theme);
