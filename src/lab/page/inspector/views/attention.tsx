@@ -1,6 +1,6 @@
 /** Attention of one head, over the text and as a heatmap, with every head of its layer to choose from. */
 import type { JSX } from 'preact';
-import { Answered, useAnswer, useRested } from '../answer.tsx';
+import { Answered, useAnswer } from '../answer.tsx';
 import { literal, subjectOf } from '../cells.ts';
 import type { Inspector } from '../state.ts';
 import type { View } from '../view.ts';
@@ -35,9 +35,7 @@ export const attention: View = {
 const patternName = (layer: number): string => `kq_soft_max-${layer}`;
 
 function Body({ inspector }: { readonly inspector: Inspector }): JSX.Element {
-  const focus = focusOf(inspector);
-  const layer = useRested(focus.layer);
-  const head = useRested(focus.head);
+  const { layer, head } = focusOf(inspector, 'rested');
   return (
     <>
       <div class="controls">
