@@ -6,6 +6,8 @@ import type { Download, Locator, Page } from 'playwright-core';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest';
 import { bytesSource, joinBytes } from '../../../src/gguf/bytes.ts';
 import { randomModel } from '../../../src/gguf/random_model.ts';
+import type { FromSession, ToSession } from '../../../src/lab/inspector/port.ts';
+import { fromBytes, toBytes } from '../../../src/lab/inspector/wire.ts';
 import { findChromium } from '../../../src/node/host.ts';
 import { openModel } from '../../../src/node/index.ts';
 import { openArrowTrace } from '../../../src/trace/arrow_reader.ts';
@@ -525,6 +527,30 @@ describe('the pane', () => {
     await counts('.token', 3);
     await idle();
     expect(await page.locator('.cell.computed').count()).toBe(111);
+  });
+
+  test('a view whose request failed says why, and asks again by a button, as it was set', async () => {
+    const other = await lab.page.context().newPage();
+    let fails = true;
+    await other.routeWebSocket('**/inspector/socket', (ours) => {
+      const server = ours.connectToServer();
+      ours.onMessage((message) => {
+        const asked = fromBytes(message as Buffer) as ToSession;
+        if (!(fails && asked.type === 'ask' && asked.request === 'chart')) return server.send(message);
+        const error = { name: 'Error', message: 'Cannot draw it: the device is busy', place: {} };
+        ours.send(Buffer.from(toBytes({ type: 'failed', id: asked.id, error } satisfies FromSession)));
+      });
+    });
+    await other.goto(`${lab.url}#inspect=1&model=${MODEL}&text=Tom&view=next&with.next.k=5`);
+    const failure = other.locator('.view .failure');
+    await failure.waitFor();
+    expect(await failure.textContent()).toBe('Cannot draw it: the device is busy');
+    fails = false;
+    await other.getByRole('button', { name: 'Try again' }).click();
+    await other.locator('.chart svg').waitFor();
+    expect(await failure.count()).toBe(0);
+    expect(await other.getByRole('button', { name: '5', exact: true }).getAttribute('aria-pressed')).toBe('true');
+    await other.close();
   });
 
   test.for([

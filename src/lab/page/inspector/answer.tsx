@@ -10,9 +10,13 @@ export interface Answer<T> {
   readonly isAsking: boolean;
   /** Why there is none for what was asked last. */
   readonly failure: string | null;
+  /** Asks again for the same. */
+  again(): void;
 }
 
 const NONE = { value: null, isAsking: false, failure: null };
+
+type Known<T> = Omit<Answer<T>, 'again'>;
 
 /**
  * Asks again whenever `params` differ or the run has moved; whoever asks anew stops what was asked before. Null asks for nothing
@@ -23,7 +27,8 @@ export function useAnswer<Name extends RequestName>(
   name: Name,
   params: ParamsOf<Name> | null,
 ): Answer<ResultOf<Name>> {
-  const [answer, setAnswer] = useState<Answer<ResultOf<Name>>>(NONE);
+  const [answer, setAnswer] = useState<Known<ResultOf<Name>>>(NONE);
+  const [asked, setAsked] = useState(0);
   const run = inspector.run.value;
   const key = params && JSON.stringify(params);
   useEffect(() => {
@@ -32,7 +37,7 @@ export function useAnswer<Name extends RequestName>(
       return;
     }
     const controller = new AbortController();
-    const say = (next: (before: Answer<ResultOf<Name>>) => Answer<ResultOf<Name>>) => {
+    const say = (next: (before: Known<ResultOf<Name>>) => Known<ResultOf<Name>>) => {
       if (!controller.signal.aborted) setAnswer(next);
     };
     say(({ value }) => ({ value, isAsking: true, failure: null }));
@@ -41,23 +46,37 @@ export function useAnswer<Name extends RequestName>(
       (error: Error) => say(() => ({ value: null, isAsking: false, failure: error.message })),
     );
     return () => controller.abort();
-  }, [inspector, name, key, run]);
-  return answer;
+  }, [inspector, name, key, run, asked]);
+  return { ...answer, again: () => setAsked((before) => before + 1) };
 }
 
 /** Draws an answer's value; before there is one says that it is worked on, or why it failed. */
 export function Answered<T>({
-  answer: { value, isAsking, failure },
+  answer: { value, isAsking, failure, again },
   children,
 }: {
   readonly answer: Answer<T>;
   readonly children: (value: T) => ComponentChildren;
 }): JSX.Element {
-  if (failure !== null) return <p class="failure">{failure}</p>;
+  if (failure !== null) return <Failed failure={failure} again={again} />;
   if (value === null) return <p class="quiet">{isAsking ? 'Working …' : 'Nothing to show yet'}</p>;
   return (
     <div class="answered" aria-busy={isAsking}>
       {children(value)}
+    </div>
+  );
+}
+
+/** Why there is no answer, and a button that asks again. */
+export function Failed({ failure, again }: { readonly failure: string; again(): void }): JSX.Element {
+  return (
+    <div class="waiting">
+      <p class="failure" role="alert">
+        {failure}
+      </p>
+      <button type="button" onClick={again}>
+        Try again
+      </button>
     </div>
   );
 }

@@ -3,18 +3,16 @@ import type { JSX } from 'preact';
 import { useEffect, useState } from 'preact/hooks';
 import type { Progress } from '../../../platform.ts';
 import type { ParamsOf, RequestName, ResultOf } from '../../inspector/requests/index.ts';
-import type { Answer } from './answer.tsx';
+import { type Answer, Failed } from './answer.tsx';
 import type { Inspector } from './state.ts';
 
 export interface LongAnswer<T> extends Answer<T> {
   /** Null before the first word of it. */
   readonly progress: Progress | null;
   stop(): void;
-  /** Asks again for the same. */
-  again(): void;
 }
 
-type Known<T> = Answer<T> & Pick<LongAnswer<T>, 'progress'>;
+type Known<T> = Omit<LongAnswer<T>, 'stop' | 'again'>;
 
 const NONE = { value: null, isAsking: false, failure: null, progress: null };
 
@@ -63,18 +61,7 @@ export function Waiting<T>({
   readonly answer: LongAnswer<T>;
   readonly says: string;
 }): JSX.Element | null {
-  if (failure !== null) {
-    return (
-      <div class="waiting">
-        <p class="failure" role="alert">
-          {failure}
-        </p>
-        <button type="button" onClick={again}>
-          Try again
-        </button>
-      </div>
-    );
-  }
+  if (failure !== null) return <Failed failure={failure} again={again} />;
   if (!isAsking) return null;
   const share = progress && progress.total > 0 ? progress.done / progress.total : undefined;
   return (
