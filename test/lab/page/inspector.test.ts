@@ -392,6 +392,30 @@ describe('tokens', () => {
     await goTo('Qcur-0');
     expect(await page.locator('.step').textContent()).toContain('token 10 × head 8');
   });
+
+  test('drawn ones are in a link, which shows the same in a second tab, in the middle of their pass too', async () => {
+    await visitModel();
+    await page.getByLabel('How many tokens to draw').fill('2');
+    await button('Draw').click();
+    await counts('.token', 12);
+    await idle();
+    await goTo('Qcur-2');
+    await button('Go back to here').click();
+    await counts('.cell.computed', 39);
+    const pieces = await page.locator('.token .piece').allTextContents();
+    expect(page.url()).toContain('&drawn=2&at=Qcur-2');
+    const second = await page.context().newPage();
+    await second.goto(page.url());
+    await second.locator('.map-body').waitFor();
+    expect(await second.locator('.token .piece').allTextContents()).toEqual(pieces);
+    expect(await second.locator('.token.drawn').count()).toBe(2);
+    expect(await second.locator('.cell.computed').count()).toBe(39);
+    expect(second.url()).toBe(page.url());
+    await second.goto(second.url().replace('drawn=2', 'drawn=two'));
+    await second.locator('.banner').waitFor();
+    expect(await second.locator('.banner p').textContent()).toContain('drawn is "two"; wanted a whole number');
+    await second.close();
+  });
 });
 
 describe('taking it along', () => {

@@ -22,17 +22,18 @@ export interface Opened {
 /** What a trace tells of its model too, by the shapes of its tensors; 0 for what it does not hold. */
 export type Sizes = Pick<LlamaConfig, 'nLayer' | 'nEmbd' | 'nHead' | 'nHeadKv' | 'headDim' | 'nFf' | 'nVocab'>;
 
-/** Opens the experiment's file and moves its run. Rejects with SessionError. */
+/** Opens the experiment's file and moves its run, one move after the other. Rejects with SessionError. */
 export async function openedBy(
   connection: Connection,
   experiment: Experiment,
-  move: Move,
+  [first = { to: 'here' }, ...others]: readonly Move[],
   watch: Watch | undefined,
 ): Promise<{ readonly opened: Opened; readonly run: RunState }> {
   const { file, backend, faults, changes } = experiment;
   if ((await connection.ask('kind', { file }, watch)) === 'model') {
     const model = await connection.ask('open', { file, backend, faults, changes }, watch);
-    const run = await connection.ask('move', { experiment, move }, watch);
+    let run = await connection.ask('move', { experiment, move: first }, watch);
+    for (const move of others) run = await connection.ask('move', { experiment, move }, watch);
     return { opened: { ...model, kind: 'model' }, run };
   }
   const trace = await connection.ask('openTrace', { file }, watch);

@@ -53,7 +53,7 @@ export interface Inspector {
   /** Where the notebook in front lies, below the lab's folder: its cells run there. */
   notebookFolder(): string;
   /** Begins another experiment, which runs to its end unless told otherwise. */
-  begin(experiment: Experiment, move?: Move): Promise<void>;
+  begin(experiment: Experiment, moves?: readonly Move[]): Promise<void>;
   move(move: Move): Promise<void>;
 }
 
@@ -123,10 +123,10 @@ export function inspectorOver(
     failure,
     dropped: signal([]),
     notebookFolder,
-    async begin(wanted, move = { to: 'end' }) {
+    async begin(wanted, moves = [{ to: 'end' }]) {
       begun++;
       working.peek()?.stop();
-      const found = await work(`opening ${wanted.file}`, (watch) => openedBy(connection, wanted, move, watch));
+      const found = await work(`opening ${wanted.file}`, (watch) => openedBy(connection, wanted, moves, watch));
       if (!found) return;
       batch(() => {
         experiment.value = wanted;
