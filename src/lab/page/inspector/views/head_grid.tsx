@@ -1,11 +1,12 @@
 /** The heads of a model with many, a row of small pictures for each layer: as a chart they would shrink until nobody sees anything. */
 import type { JSX } from 'preact';
 import { useRef } from 'preact/hooks';
-import { Failed, useAnswer } from '../answer.tsx';
+import { Failed } from '../answer.tsx';
 import { usePicture } from '../pictures.ts';
 import { type Inspector, lockOf } from '../state.ts';
 import { hasRow } from './focus.ts';
 import { Thumb } from './head_thumbs.tsx';
+import { usePattern } from './pattern.ts';
 
 export function HeadGrid({ inspector }: { readonly inspector: Inspector }): JSX.Element {
   const host = useRef<HTMLDivElement>(null);
@@ -28,8 +29,7 @@ export function HeadGrid({ inspector }: { readonly inspector: Inspector }): JSX.
 }
 
 function LayerHeads({ layer, inspector }: { readonly layer: number; readonly inspector: Inspector }) {
-  const experiment = inspector.experiment.value;
-  const { value: pattern, failure, again } = useAnswer(inspector, 'pattern', experiment && { experiment, layer });
+  const { value: pattern, failure, again } = usePattern(inspector, layer);
   const { layer: chosenLayer, head: chosenHead } = inspector.locked.value;
   if (failure !== null) return <Failed failure={failure} again={again} />;
   return (

@@ -3,12 +3,13 @@ import type { JSX } from 'preact';
 import { Tensor } from '../../../../trace/tensor.ts';
 import { shown } from '../../../../trace/token_label.ts';
 import type { LayerPattern } from '../../../inspector/requests/pattern.ts';
-import { Answered, useAnswer, useSetting } from '../answer.tsx';
+import { Answered, useSetting } from '../answer.tsx';
 import { literal, subjectOf } from '../cells.ts';
 import { type Inspector, lockOf } from '../state.ts';
 import type { View } from '../view.ts';
 import { AskedChart, Needs } from './asked_chart.tsx';
 import { focusOf, hasRow } from './focus.ts';
+import { usePattern } from './pattern.ts';
 import { Buttons, HeadKeys, HeadList, LayerList, TokenList } from './pickers.tsx';
 
 const ORDERS = { dimension: 'As they lie', size: 'Largest first' } as const;
@@ -99,8 +100,7 @@ function Keys({
   readonly query: number;
   readonly chosen: number;
 }) {
-  const experiment = inspector.experiment.value;
-  const answer = useAnswer(inspector, 'pattern', experiment && { experiment, layer });
+  const answer = usePattern(inspector, layer);
   return (
     <Answered answer={answer}>
       {(pattern) => {
