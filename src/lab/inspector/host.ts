@@ -3,12 +3,17 @@ import type { Model } from '../../engine/model.ts';
 import type { ByteSource, Platform, Watch } from '../../platform.ts';
 import type { Trace } from '../../trace/trace.ts';
 
+/** As the file has them, or those of its F32 twin, on which llama.cpp rounds no activations. */
+export type LlamaCppWeights = 'file' | 'f32';
+
 export interface InspectorHost {
   readonly platform: Platform;
   /** A file by the path that the page names it with; a page without a server has none and throws UsageError, saying to drop it. */
   open(path: string): Promise<ByteSource>;
   /** What llama.cpp computes of the same tokens; null where there is no llama.cpp. */
-  readonly llamaCpp: ((model: Model, tokens: readonly number[], watch: Watch) => Promise<Trace>) | null;
+  readonly llamaCpp:
+    | ((model: Model, tokens: readonly number[], watch: Watch, weights: LlamaCppWeights) => Promise<Trace>)
+    | null;
   /** Opens a dump of another program, as `readDumpFrom` of src/node does; absent where .arrow traces are all that is read. */
   readonly readDump?: (
     source: ByteSource,

@@ -12,10 +12,10 @@ import type { Session } from './session.ts';
 
 /**
  * run: the experiment as it is, or the trace that is its file. healthy: its model without faults and changes. f64: that
- * model on the reference backend. llama.cpp: the real one. file: a trace or a dump.
+ * model on the reference backend. llama.cpp: the real one; llama.cpp-f32: the same on the model's F32 twin. file: a trace or a dump.
  */
 export type Side =
-  | { readonly kind: 'run' | 'healthy' | 'f64' | 'llama.cpp' }
+  | { readonly kind: 'run' | 'healthy' | 'f64' | 'llama.cpp' | 'llama.cpp-f32' }
   | { readonly kind: 'file'; readonly file: string };
 
 export interface Sides {
@@ -64,7 +64,8 @@ export async function openSide(session: Session, side: Side, sides: Sides, watch
       const tokens = sides.passes?.flat() ?? tokensOf(model, experiment);
       return { comparable: await f64Trace(model, tokens, watch), label: `${healthy} in f64`, close() {} };
     }
-    case 'llama.cpp': {
+    case 'llama.cpp':
+    case 'llama.cpp-f32': {
       const { llamaCpp } = session.host;
       if (!llamaCpp) {
         throw new UsageError(
@@ -73,8 +74,9 @@ export async function openSide(session: Session, side: Side, sides: Sides, watch
         );
       }
       const tokens = sides.passes?.flat() ?? tokensOf(model, experiment);
-      const trace = await llamaCpp(model, tokens, watch);
-      return { comparable: trace, label: null, close: () => closed(trace) };
+      const isTwin = side.kind === 'llama.cpp-f32';
+      const trace = await llamaCpp(model, tokens, watch, isTwin ? 'f32' : 'file');
+      return { comparable: trace, label: isTwin ? 'llama.cpp on the F32 twin' : null, close: () => closed(trace) };
     }
     default:
       throw side satisfies never;

@@ -3,7 +3,7 @@ import { LayerscopeError } from '../../errors.ts';
 import { readDumpFrom } from '../../node/dump.ts';
 import { openFile } from '../../node/files.ts';
 import { nodePlatform } from '../../node/index.ts';
-import { type LlamaCpp, llamaCpp, oracleAvailable } from '../../oracle/index.ts';
+import { f32Twin, type LlamaCpp, llamaCpp, oracleAvailable } from '../../oracle/index.ts';
 import type { ByteSource } from '../../platform.ts';
 import type { InspectorHost } from '../inspector/host.ts';
 import type { Root } from './root.ts';
@@ -11,7 +11,7 @@ import type { Root } from './root.ts';
 export function labHost(root: Root): InspectorHost {
   /** Of these llama.cpp can be given the path. */
   const opened = new WeakSet<ByteSource>();
-  /** By path. A process of llama.cpp stays until this one ends: a model is loaded once. */
+  /** By weights and path. A process of llama.cpp stays until this one ends: a model is loaded once. */
   const engines = new Map<string, LlamaCpp>();
   return {
     platform: nodePlatform,
@@ -25,7 +25,7 @@ export function labHost(root: Root): InspectorHost {
     llamaCpp:
       oracleAvailable() !== null
         ? null
-        : async (model, tokens, watch) => {
+        : async (model, tokens, watch, weights) => {
             const { name } = model;
             if (!opened.has(model.gguf.source)) {
               throw new LayerscopeError(
@@ -34,8 +34,9 @@ export function labHost(root: Root): InspectorHost {
                 { file: name },
               );
             }
-            const engine = engines.get(name) ?? llamaCpp(model);
-            engines.set(name, engine);
+            const key = `${weights} ${name}`;
+            const engine = engines.get(key) ?? llamaCpp(weights === 'f32' ? await f32Twin(model, watch) : model);
+            engines.set(key, engine);
             return engine.trace(tokens, watch);
           },
   };

@@ -172,6 +172,13 @@ describe.skipIf(missing !== null)(`beside llama.cpp${missing === null ? '' : ` (
     expect(view.firstDivergence).toBeNull();
   });
 
+  test('on the F32 twin of a quantised model it agrees with us, as it rounds no activations there', async () => {
+    const quantised = { ...lily, file: 'fixtures/lily-4m-q8_0.gguf', text: 'Lily gave' };
+    const view = await ask(session, compare, beside({ kind: 'llama.cpp-f32' }, quantised));
+    expect(view.reference.label).toBe('llama.cpp on the F32 twin');
+    expect(view.verdict).toMatch(/^(agree|noise)$/);
+  });
+
   test('a fault is found against it', async () => {
     const view = await ask(session, compare, beside({ kind: 'llama.cpp' }));
     expect(view).toMatchObject({ verdict: 'bug', firstDivergence: { name: 'Qcur_rope-2' } });

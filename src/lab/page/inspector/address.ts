@@ -25,7 +25,10 @@ export function keepAddress(inspector: Inspector): void {
 }
 
 /** Brings the inspector to what a link holds, and says what of it is not there any more. */
-export async function follow(inspector: Inspector, { experiment, choice, view, settings, drawn, at }: Linked): Promise<void> {
+export async function follow(
+  inspector: Inspector,
+  { experiment, choice, view, settings, drawn, at }: Linked,
+): Promise<void> {
   batch(() => {
     inspector.locked.value = choice;
     inspector.view.value = view;

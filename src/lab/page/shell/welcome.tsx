@@ -52,11 +52,7 @@ async function lessonsBelow(folder: string, contents: Contents.IManager): Promis
   return [...own.sort((a, b) => a.name.localeCompare(b.name)), ...theirs];
 }
 
-function Welcome({
-  lessons,
-  openNotebook,
-  createNotebook,
-}: WelcomeParts & { readonly lessons: readonly Lesson[] }) {
+function Welcome({ lessons, openNotebook, createNotebook }: WelcomeParts & { readonly lessons: readonly Lesson[] }) {
   return (
     <section class="welcome">
       <h2>See what a language model computes</h2>

@@ -23,10 +23,19 @@ export function ChooseSides({ inspector }: { readonly inspector: Inspector }): J
   const experiment = inspector.experiment.value;
   const isTrace = inspector.opened.value?.kind === 'trace';
   const model = isTrace ? 'A trace is open: it has no model to run' : null;
+  const llamaCpp = model ?? (against?.llamaCpp === false ? 'There is no llama.cpp here: start the lab on Node' : null);
   const offers: Offer[] = [
     {
       ...{ side: { kind: 'llama.cpp' }, label: 'llama.cpp', says: 'The real llama.cpp runs the same tokens' },
-      without: model ?? (against?.llamaCpp === false ? 'There is no llama.cpp here: start the lab on Node' : null),
+      without: llamaCpp,
+    },
+    {
+      ...{
+        side: { kind: 'llama.cpp-f32' },
+        label: 'llama.cpp, F32 twin',
+        says: 'The real llama.cpp on a copy of the model with its weights in F32, so that it rounds no activations; made once, 4 bytes a weight',
+      },
+      without: llamaCpp,
     },
     {
       ...{
