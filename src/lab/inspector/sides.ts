@@ -8,6 +8,7 @@ import type { Watch } from '../../platform.ts';
 import { isArrowFile } from '../../trace/dumps/arrow.ts';
 import type { Trace } from '../../trace/trace.ts';
 import { type Experiment, keyOf } from './experiment.ts';
+import type { KnownOfDump } from './host.ts';
 import type { Session } from './session.ts';
 
 /**
@@ -116,7 +117,12 @@ async function ran(
 const HEAD_BYTES = 16;
 
 /** A trace; where the host reads them, a dump of another program, which may need the model and the tokens to be understood. */
-async function openFile(session: Session, file: string, { experiment, passes }: Sides): Promise<OpenedSide> {
+async function openFile(session: Session, file: string, sides: Sides): Promise<OpenedSide> {
+  const { openDump } = session.host;
+  if (openDump && !session.isDropped(file)) {
+    const trace = await openDump(file, await knownOfDump(session, sides));
+    return { comparable: trace, label: file, close: () => closed(trace) };
+  }
   const source = await session.source(file);
   try {
     const { readDump } = session.host;
@@ -132,15 +138,18 @@ async function openFile(session: Session, file: string, { experiment, passes }: 
       await source.close();
       return { comparable: await session.trace(file), label: file, close() {} };
     }
-    const isTrace = (await session.kind(experiment.file)) === 'trace';
-    const model = isTrace ? null : await session.model(experiment);
-    const known = model ? { model, tokens: passes?.flat() ?? tokensOf(model, experiment) } : {};
-    const trace = await readDump(source, known);
+    const trace = await readDump(source, await knownOfDump(session, sides));
     return { comparable: trace, label: file, close: () => closed(trace) };
   } catch (error) {
     await source.close();
     throw error;
   }
+}
+
+async function knownOfDump(session: Session, { experiment, passes }: Sides): Promise<KnownOfDump> {
+  if ((await session.kind(experiment.file)) === 'trace') return {};
+  const model = await session.model(experiment);
+  return { model, tokens: passes?.flat() ?? tokensOf(model, experiment) };
 }
 
 /** Traces that are files, or lie in some, can be closed; others are memory. */

@@ -1,6 +1,8 @@
 /** Where the inspector runs in the lab: Node's GPU, the files of the lab's folder and no others, and llama.cpp where it is. */
+
+import { readdir, stat } from 'node:fs/promises';
 import { LayerscopeError } from '../../errors.ts';
-import { readDumpFrom } from '../../node/dump.ts';
+import { readDump, readDumpFrom } from '../../node/dump.ts';
 import { openFile } from '../../node/files.ts';
 import { nodePlatform } from '../../node/index.ts';
 import { f32Twin, type LlamaCpp, llamaCpp, oracleAvailable } from '../../oracle/index.ts';
@@ -16,6 +18,10 @@ export function labHost(root: Root): InspectorHost {
   return {
     platform: nodePlatform,
     readDump: readDumpFrom,
+    async openDump(path, known) {
+      const { file, table } = await dumpAt(root, path);
+      return readDump(file, { ...known, ...(table === undefined ? {} : { table }) });
+    },
     async open(path) {
       const { file } = await root.locate(path);
       const source = await openFile(file);
@@ -40,4 +46,19 @@ export function labHost(root: Root): InspectorHost {
             return engine.trace(tokens, watch);
           },
   };
+}
+
+/** Where a dump lies, and which table of it is meant. Throws Refusal where it, or a file of its folder, is not of the lab's. */
+async function dumpAt(root: Root, path: string): Promise<{ readonly file: string; readonly table?: string }> {
+  const at = path.lastIndexOf('#');
+  const { file } = await root.locate(path);
+  const found = await stat(file).catch(() => null);
+  if (!found && at > 0) return { file: (await root.locate(path.slice(0, at))).file, table: path.slice(at + 1) };
+  // Says that it is not there; and what is not there is no `path#table` to whoever opens it either.
+  if (!found) await (await openFile(file)).close();
+  if (found?.isDirectory()) {
+    const links = (await readdir(file, { withFileTypes: true })).filter((item) => item.isSymbolicLink());
+    for (const { name } of links) await root.locate(`${path}/${name}`);
+  }
+  return { file };
 }

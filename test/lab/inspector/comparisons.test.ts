@@ -145,7 +145,7 @@ describe('files', () => {
     await expect(ask(session, compare, { experiment, ours, reference: { kind: 'file', file: dump } })).rejects.toThrow(
       /none\.npz/,
     );
-    const alone = openSession({ readDump: undefined });
+    const alone = openSession({ readDump: undefined, openDump: undefined });
     const gguf = { kind: 'file', file: lily.file } as const;
     await expect(ask(alone, compare, { experiment, ours, reference: gguf })).rejects.toThrow(
       /reads \.arrow traces alone/,
@@ -155,7 +155,7 @@ describe('files', () => {
 });
 
 test('a lab says what it can compare with, and refuses what it has not', async () => {
-  const alone = openSession({ llamaCpp: null, readDump: undefined });
+  const alone = openSession({ llamaCpp: null, readDump: undefined, openDump: undefined });
   expect(await ask(alone, against, {})).toEqual({ llamaCpp: false, dumps: false });
   await expect(ask(alone, compare, beside({ kind: 'llama.cpp' }))).rejects.toThrow(
     /^Cannot compare with llama\.cpp: there is none here; /,

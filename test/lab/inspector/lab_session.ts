@@ -4,7 +4,7 @@ import type { Experiment } from '../../../src/lab/inspector/experiment.ts';
 import type { InspectorHost } from '../../../src/lab/inspector/host.ts';
 import type { Request } from '../../../src/lab/inspector/request.ts';
 import { Session } from '../../../src/lab/inspector/session.ts';
-import { readDumpFrom } from '../../../src/node/dump.ts';
+import { readDump, readDumpFrom } from '../../../src/node/dump.ts';
 import { openFile } from '../../../src/node/files.ts';
 import { nodePlatform } from '../../../src/node/index.ts';
 import { f32Twin, llamaCpp, oracleAvailable } from '../../../src/oracle/index.ts';
@@ -29,6 +29,7 @@ export const nodeHost: InspectorHost = {
           llamaCpp(weights === 'f32' ? await f32Twin(model, watch) : model).trace(tokens, watch)
       : null,
   readDump: (source, known) => readDumpFrom(source, known),
+  openDump: readDump,
 };
 
 export function openSession(host: Partial<InspectorHost> = {}): Session {

@@ -145,7 +145,10 @@ function ChooseFile({
         event.preventDefault();
         event.stopPropagation();
         setIsOver(false);
-        take(event.dataTransfer?.files[0]);
+        const isFolder = event.dataTransfer?.items[0]?.webkitGetAsEntry()?.isDirectory;
+        if (isFolder)
+          setFailure('Cannot take a folder from the page: put it below the lab’s folder and write its path');
+        else take(event.dataTransfer?.files[0]);
       }}
     >
       <label>
@@ -154,6 +157,7 @@ function ChooseFile({
           type="text"
           class="path"
           placeholder="path, then Enter"
+          title="Of a trace, a dump, a folder of .npy and the like, or a table in a file: sums.md#2"
           value={chosen ?? ''}
           onChange={({ currentTarget: { value } }) => value.trim() !== '' && choose(value.trim())}
         />
