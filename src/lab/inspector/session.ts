@@ -85,6 +85,10 @@ export class Session {
     return this.drop(name, lentSource(name, size, read));
   }
 
+  isDropped(file: string): boolean {
+    return this.#dropped.has(file);
+  }
+
   /** The bytes of a dropped file, or of one that the host has. */
   source(file: string): Promise<ByteSource> {
     const dropped = this.#dropped.get(file);

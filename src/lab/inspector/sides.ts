@@ -8,14 +8,15 @@ import type { Watch } from '../../platform.ts';
 import { isArrowFile } from '../../trace/dumps/arrow.ts';
 import type { Trace } from '../../trace/trace.ts';
 import { type Experiment, keyOf } from './experiment.ts';
+import type { KnownOfDump } from './host.ts';
 import type { Session } from './session.ts';
 
 /**
  * run: the experiment as it is, or the trace that is its file. healthy: its model without faults and changes. f64: that
- * model on the reference backend. llama.cpp: the real one. file: a trace or a dump.
+ * model on the reference backend. llama.cpp: the real one; llama.cpp-f32: the same on the model's F32 twin. file: a trace or a dump.
  */
 export type Side =
-  | { readonly kind: 'run' | 'healthy' | 'f64' | 'llama.cpp' }
+  | { readonly kind: 'run' | 'healthy' | 'f64' | 'llama.cpp' | 'llama.cpp-f32' }
   | { readonly kind: 'file'; readonly file: string };
 
 export interface Sides {
@@ -64,7 +65,8 @@ export async function openSide(session: Session, side: Side, sides: Sides, watch
       const tokens = sides.passes?.flat() ?? tokensOf(model, experiment);
       return { comparable: await f64Trace(model, tokens, watch), label: `${healthy} in f64`, close() {} };
     }
-    case 'llama.cpp': {
+    case 'llama.cpp':
+    case 'llama.cpp-f32': {
       const { llamaCpp } = session.host;
       if (!llamaCpp) {
         throw new UsageError(
@@ -73,8 +75,9 @@ export async function openSide(session: Session, side: Side, sides: Sides, watch
         );
       }
       const tokens = sides.passes?.flat() ?? tokensOf(model, experiment);
-      const trace = await llamaCpp(model, tokens, watch);
-      return { comparable: trace, label: null, close: () => closed(trace) };
+      const isTwin = side.kind === 'llama.cpp-f32';
+      const trace = await llamaCpp(model, tokens, watch, isTwin ? 'f32' : 'file');
+      return { comparable: trace, label: isTwin ? 'llama.cpp on the F32 twin' : null, close: () => closed(trace) };
     }
     default:
       throw side satisfies never;
@@ -114,7 +117,12 @@ async function ran(
 const HEAD_BYTES = 16;
 
 /** A trace; where the host reads them, a dump of another program, which may need the model and the tokens to be understood. */
-async function openFile(session: Session, file: string, { experiment, passes }: Sides): Promise<OpenedSide> {
+async function openFile(session: Session, file: string, sides: Sides): Promise<OpenedSide> {
+  const { openDump } = session.host;
+  if (openDump && !session.isDropped(file)) {
+    const trace = await openDump(file, await knownOfDump(session, sides));
+    return { comparable: trace, label: file, close: () => closed(trace) };
+  }
   const source = await session.source(file);
   try {
     const { readDump } = session.host;
@@ -130,15 +138,18 @@ async function openFile(session: Session, file: string, { experiment, passes }: 
       await source.close();
       return { comparable: await session.trace(file), label: file, close() {} };
     }
-    const isTrace = (await session.kind(experiment.file)) === 'trace';
-    const model = isTrace ? null : await session.model(experiment);
-    const known = model ? { model, tokens: passes?.flat() ?? tokensOf(model, experiment) } : {};
-    const trace = await readDump(source, known);
+    const trace = await readDump(source, await knownOfDump(session, sides));
     return { comparable: trace, label: file, close: () => closed(trace) };
   } catch (error) {
     await source.close();
     throw error;
   }
+}
+
+async function knownOfDump(session: Session, { experiment, passes }: Sides): Promise<KnownOfDump> {
+  if ((await session.kind(experiment.file)) === 'trace') return {};
+  const model = await session.model(experiment);
+  return { model, tokens: passes?.flat() ?? tokensOf(model, experiment) };
 }
 
 /** Traces that are files, or lie in some, can be closed; others are memory. */

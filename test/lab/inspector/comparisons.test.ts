@@ -145,7 +145,7 @@ describe('files', () => {
     await expect(ask(session, compare, { experiment, ours, reference: { kind: 'file', file: dump } })).rejects.toThrow(
       /none\.npz/,
     );
-    const alone = openSession({ readDump: undefined });
+    const alone = openSession({ readDump: undefined, openDump: undefined });
     const gguf = { kind: 'file', file: lily.file } as const;
     await expect(ask(alone, compare, { experiment, ours, reference: gguf })).rejects.toThrow(
       /reads \.arrow traces alone/,
@@ -155,7 +155,7 @@ describe('files', () => {
 });
 
 test('a lab says what it can compare with, and refuses what it has not', async () => {
-  const alone = openSession({ llamaCpp: null, readDump: undefined });
+  const alone = openSession({ llamaCpp: null, readDump: undefined, openDump: undefined });
   expect(await ask(alone, against, {})).toEqual({ llamaCpp: false, dumps: false });
   await expect(ask(alone, compare, beside({ kind: 'llama.cpp' }))).rejects.toThrow(
     /^Cannot compare with llama\.cpp: there is none here; /,
@@ -170,6 +170,13 @@ describe.skipIf(missing !== null)(`beside llama.cpp${missing === null ? '' : ` (
     expect(view.reference.label).toBe('llama.cpp');
     expect(view.verdict).toMatch(/^(agree|noise|precision)$/);
     expect(view.firstDivergence).toBeNull();
+  });
+
+  test('on the F32 twin of a quantised model it agrees with us, as it rounds no activations there', async () => {
+    const quantised = { ...lily, file: 'fixtures/lily-4m-q8_0.gguf', text: 'Lily gave' };
+    const view = await ask(session, compare, beside({ kind: 'llama.cpp-f32' }, quantised));
+    expect(view.reference.label).toBe('llama.cpp on the F32 twin');
+    expect(view.verdict).toMatch(/^(agree|noise)$/);
   });
 
   test('a fault is found against it', async () => {

@@ -4,10 +4,10 @@ import type { Experiment } from '../../../src/lab/inspector/experiment.ts';
 import type { InspectorHost } from '../../../src/lab/inspector/host.ts';
 import type { Request } from '../../../src/lab/inspector/request.ts';
 import { Session } from '../../../src/lab/inspector/session.ts';
-import { readDumpFrom } from '../../../src/node/dump.ts';
+import { readDump, readDumpFrom } from '../../../src/node/dump.ts';
 import { openFile } from '../../../src/node/files.ts';
 import { nodePlatform } from '../../../src/node/index.ts';
-import { llamaCpp, oracleAvailable } from '../../../src/oracle/index.ts';
+import { f32Twin, llamaCpp, oracleAvailable } from '../../../src/oracle/index.ts';
 import { noAdapter } from '../../engine/models.ts';
 
 export const FILE = 'fixtures/lily-4m-f16.gguf';
@@ -23,8 +23,13 @@ export const lily: Experiment = {
 export const nodeHost: InspectorHost = {
   platform: nodePlatform,
   open: (path) => openFile(path),
-  llamaCpp: oracleAvailable() === null ? (model, tokens, watch) => llamaCpp(model).trace(tokens, watch) : null,
+  llamaCpp:
+    oracleAvailable() === null
+      ? async (model, tokens, watch, weights) =>
+          llamaCpp(weights === 'f32' ? await f32Twin(model, watch) : model).trace(tokens, watch)
+      : null,
   readDump: (source, known) => readDumpFrom(source, known),
+  openDump: readDump,
 };
 
 export function openSession(host: Partial<InspectorHost> = {}): Session {

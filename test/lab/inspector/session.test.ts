@@ -64,6 +64,19 @@ describe('runs', () => {
     expect(back.tokens).toHaveLength(6);
   });
 
+  test('has so many tokens drawn as a move says, all in all: draws what lacks, and goes back behind the last of more', async () => {
+    const { ask } = await withRandom();
+    const move = (to: Parameters<typeof ask<'move'>>[1]['move']) => ask('move', { experiment: RANDOM, move: to });
+    const ids = async (drawn: number) => (await move({ drawn })).tokens.map(({ id }) => id);
+    const three = await ids(3);
+    expect(three).toHaveLength(8);
+    expect(await ids(3)).toEqual(three);
+    expect(await ids(1)).toEqual(three.slice(0, 6));
+    expect(await move({ to: 'here' })).toMatchObject({ drawn: 1, passes: 2, at: 'result_output', next: null });
+    expect(await ids(3)).toEqual(three);
+    expect(await ids(0)).toEqual(RANDOM.tokens);
+  });
+
   test('a move that is stopped keeps what is done, says where, and the next goes on from there to the same values', async () => {
     const { ask } = await withRandom();
     const stopping = new AbortController();

@@ -6,6 +6,8 @@ import type { Download, Locator, Page } from 'playwright-core';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest';
 import { bytesSource, joinBytes } from '../../../src/gguf/bytes.ts';
 import { randomModel } from '../../../src/gguf/random_model.ts';
+import type { FromSession, ToSession } from '../../../src/lab/inspector/port.ts';
+import { fromBytes, toBytes } from '../../../src/lab/inspector/wire.ts';
 import { findChromium } from '../../../src/node/host.ts';
 import { openModel } from '../../../src/node/index.ts';
 import { openArrowTrace } from '../../../src/trace/arrow_reader.ts';
@@ -390,6 +392,30 @@ describe('tokens', () => {
     await goTo('Qcur-0');
     expect(await page.locator('.step').textContent()).toContain('token 10 × head 8');
   });
+
+  test('drawn ones are in a link, which shows the same in a second tab, in the middle of their pass too', async () => {
+    await visitModel();
+    await page.getByLabel('How many tokens to draw').fill('2');
+    await button('Draw').click();
+    await counts('.token', 12);
+    await idle();
+    await goTo('Qcur-2');
+    await button('Go back to here').click();
+    await counts('.cell.computed', 39);
+    const pieces = await page.locator('.token .piece').allTextContents();
+    expect(page.url()).toContain('&drawn=2&at=Qcur-2');
+    const second = await page.context().newPage();
+    await second.goto(page.url());
+    await second.locator('.map-body').waitFor();
+    expect(await second.locator('.token .piece').allTextContents()).toEqual(pieces);
+    expect(await second.locator('.token.drawn').count()).toBe(2);
+    expect(await second.locator('.cell.computed').count()).toBe(39);
+    expect(second.url()).toBe(page.url());
+    await second.goto(second.url().replace('drawn=2', 'drawn=two'));
+    await second.locator('.banner').waitFor();
+    expect(await second.locator('.banner p').textContent()).toContain('drawn is "two"; wanted a whole number');
+    await second.close();
+  });
 });
 
 describe('taking it along', () => {
@@ -527,6 +553,30 @@ describe('the pane', () => {
     expect(await page.locator('.cell.computed').count()).toBe(111);
   });
 
+  test('a view whose request failed says why, and asks again by a button, as it was set', async () => {
+    const other = await lab.page.context().newPage();
+    let fails = true;
+    await other.routeWebSocket('**/inspector/socket', (ours) => {
+      const server = ours.connectToServer();
+      ours.onMessage((message) => {
+        const asked = fromBytes(message as Buffer) as ToSession;
+        if (!(fails && asked.type === 'ask' && asked.request === 'chart')) return server.send(message);
+        const error = { name: 'Error', message: 'Cannot draw it: the device is busy', place: {} };
+        ours.send(Buffer.from(toBytes({ type: 'failed', id: asked.id, error } satisfies FromSession)));
+      });
+    });
+    await other.goto(`${lab.url}#inspect=1&model=${MODEL}&text=Tom&view=next&with.next.k=5`);
+    const failure = other.locator('.view .failure');
+    await failure.waitFor();
+    expect(await failure.textContent()).toBe('Cannot draw it: the device is busy');
+    fails = false;
+    await other.getByRole('button', { name: 'Try again' }).click();
+    await other.locator('.chart svg').waitFor();
+    expect(await failure.count()).toBe(0);
+    expect(await other.getByRole('button', { name: '5', exact: true }).getAttribute('aria-pressed')).toBe('true');
+    await other.close();
+  });
+
   test.for([
     [1280, 720],
     [600, 720],
@@ -540,6 +590,30 @@ describe('the pane', () => {
     await page.getByRole('tab', { name: 'Step' }).first().scrollIntoViewIfNeeded();
     await page.getByText('Computed by').scrollIntoViewIfNeeded();
     expect(await page.locator('.tokens').isVisible()).toBe(true);
+  });
+
+  test('beside a notebook on a laptop the map keeps the lit step in sight, and the view has room for its chart', async () => {
+    await visit(`#inspect=1&model=${MODEL}&text=Lily+gave+the+ball&view=growth`);
+    await idle();
+    await page.setViewportSize({ width: 563, height: 681 });
+    const top = async (locator: Locator) => (await locator.boundingBox())?.y ?? Number.NaN;
+    const foot = async (locator: Locator) =>
+      (await top(locator)) + ((await locator.boundingBox())?.height ?? Number.NaN);
+    await expect.poll(() => top(page.locator('.chart svg'))).toBeLessThan(681 - 120);
+    const light = async (name: string) => {
+      await cell(name).dispatchEvent('click');
+      await page.locator(`[data-step="${name}"][aria-selected="true"]`).waitFor();
+    };
+    for (const name of ['embd', 'Qcur-2', 'result_output']) {
+      await light(name);
+      expect(await top(cell(name))).toBeGreaterThanOrEqual(await foot(page.locator('.map-head')));
+      expect(await foot(cell(name))).toBeLessThanOrEqual(await foot(page.locator('.map-scroll')));
+    }
+    const scrolled = () => page.evaluate<number>(`document.querySelector('.inspector').scrollTop`);
+    await page.evaluate(`document.querySelector('.inspector').scrollTop = 300`);
+    expect(await foot(page.locator('.map-scroll'))).toBeLessThan(await foot(page.locator('.tokens')));
+    await light('embd');
+    expect(await scrolled()).toBe(300);
   });
 
   test.for(['light', 'dark'] as const)('axe finds no serious fault in it, %s', async (theme) => {

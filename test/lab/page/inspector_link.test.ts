@@ -8,6 +8,7 @@ const plain: Linked = {
   choice: NOTHING,
   view: 'step',
   settings: {},
+  drawn: 0,
   at: null,
 };
 
@@ -31,6 +32,7 @@ const everything: Linked = {
   choice: { step: 'kq_soft_max-2', pass: 1, token: 4, key: 0, layer: 2, head: 3 },
   view: 'attention',
   settings: { 'attention.of': 'layer', 'step.code': 'a=b&c' },
+  drawn: 3,
   at: 'Qcur-2',
 };
 
@@ -66,6 +68,8 @@ describe('a link that was cut off, changed or made to harm is refused with what 
     ['inspect=1&model=m.gguf&token=-1', 'token is "-1"; wanted a whole number'],
     ['inspect=1&model=m.gguf&layer=1e9', 'layer is "1e9"; wanted a whole number'],
     ['inspect=1&model=m.gguf&tokens=1,,2', 'tokens is ""; wanted a whole number'],
+    ['inspect=1&model=m.gguf&drawn=-1', 'drawn is "-1"; wanted a whole number'],
+    ['inspect=1&model=m.gguf&drawn=many', 'drawn is "many"; wanted a whole number'],
     ['inspect=1&model=m.gguf&hunt=medium:7', 'hunt is "medium"; wanted easy or hard'],
     ['inspect=1&model=m.gguf&hunt=easy', 'hunt is ""; wanted a whole number'],
     ['inspect=1&model=m.gguf&bos=maybe', 'bos is "maybe"; wanted true or false'],

@@ -1,12 +1,16 @@
 /** What views share, over a session that answers when the test says so. */
 import { signal } from '@preact/signals';
-import { expect, test } from 'vitest';
+import { afterEach, expect, test, vi } from 'vitest';
 import type { Experiment } from '../../../src/lab/inspector/experiment.ts';
 import type { RunState } from '../../../src/lab/inspector/requests/move.ts';
 import type { LastingConnection } from '../../../src/lab/page/inspector/connection.ts';
 import { type Inspector, inspectorOver, lockOf, NOTHING } from '../../../src/lab/page/inspector/state.ts';
 import { backTo, goTo, stepBack } from '../../../src/lab/page/inspector/walk.ts';
 import type { Watch } from '../../../src/platform.ts';
+
+afterEach(() => {
+  vi.useRealTimers();
+});
 
 interface Asked {
   readonly name: string;
@@ -134,6 +138,43 @@ test('what is hovered wins over what is locked, and a click ends it', async () =
   expect(inspector.choice.value.token).toBe(0);
   lockOf(inspector, { layer: 0 });
   expect(inspector.choice.value).toMatchObject({ token: 1, layer: 0 });
+});
+
+test('what the pointer is on is asked for once it rests there, what a click, a key or a link chose at once', async () => {
+  const { inspector } = await begun(3);
+  vi.useFakeTimers();
+  const { hovered, rested } = inspector;
+  hovered.value = { step: 'embd' };
+  vi.advanceTimersByTime(100);
+  hovered.value = { step: 'Qcur-0' };
+  vi.advanceTimersByTime(100);
+  expect(rested.value.step).toBeNull();
+  vi.advanceTimersByTime(20);
+  expect(rested.value.step).toBe('Qcur-0');
+  lockOf(inspector, { step: 'attn_norm-0' });
+  expect(rested.value.step).toBe('attn_norm-0');
+  hovered.value = { step: 'embd' };
+  lockOf(inspector, { step: 'embd' });
+  expect(rested.value.step).toBe('embd');
+  inspector.locked.value = { ...NOTHING, step: 'Qcur-0' };
+  expect(rested.value.step).toBe('Qcur-0');
+  // What the pointer was on before a click does not come back.
+  vi.advanceTimersByTime(1000);
+  expect(rested.value.step).toBe('Qcur-0');
+});
+
+test('what was clicked stays asked for while the pointer goes from one thing to the next', async () => {
+  const { inspector } = await begun(3);
+  lockOf(inspector, { step: 'embd' });
+  vi.useFakeTimers();
+  inspector.hovered.value = { step: 'Qcur-0' };
+  inspector.hovered.value = null;
+  inspector.hovered.value = { step: 'attn_norm-0' };
+  vi.advanceTimersByTime(120);
+  expect(inspector.rested.value.step).toBe('attn_norm-0');
+  inspector.hovered.value = null;
+  vi.advanceTimersByTime(120);
+  expect(inspector.rested.value.step).toBe('embd');
 });
 
 test('a step that was computed is looked at without a move; one that was not is run to', async () => {

@@ -32,15 +32,23 @@ beforeAll(async () => {
     mark: 'bar',
     encoding: { x: { field: 'a', type: 'ordinal' }, y: { field: 'a', type: 'quantitative' } },
   };
-  const written = { ...chart, mark: 'text', encoding: { ...chart.encoding, text: { field: 'a' } } };
+  const { mark: _, ...unmarked } = chart;
+  const written = (mark: object, encoding = {}) => ({
+    ...{ ...unmarked, layer: [{ mark: 'bar' }, { mark: { type: 'text', ...mark }, encoding }] },
+    encoding: { ...chart.encoding, text: { field: 'a' } },
+  });
+  const byMark = { color: { condition: { test: 'datum.a > 1', value: 'black' }, value: 'white' } };
   const shown = (data: object) => ({ output_type: 'display_data', metadata: {}, data });
   writeNotebook(opened.root, 'notebooks/01_every_kind.ipynb', [
-    markdownCell('# Title\n\nSee [the second](02_other.ipynb): $a^2$\n\n| a | b |\n|---|---|\n| 1 | 2 |'),
+    markdownCell('# 1. A title\n\nSee [the second](02_other.ipynb): $a^2$\n\n| a | b |\n|---|---|\n| 1 | 2 |'),
     { ...codeCell('const a: number = 1; // one'), outputs: [shown({ 'text/html': table }), error] },
     { ...codeCell("'text'"), outputs: [shown({ 'application/vnd.vegalite.v5+json': chart })] },
-    { ...codeCell('2'), outputs: [shown({ 'application/vnd.vegalite.v5+json': written })] },
+    { ...codeCell('2'), outputs: [shown({ 'application/vnd.vegalite.v5+json': written({}) })] },
+    { ...codeCell('3'), outputs: [shown({ 'application/vnd.vegalite.v5+json': written({ dy: -6 }) })] },
+    { ...codeCell('4'), outputs: [shown({ 'application/vnd.vegalite.v5+json': written({}, byMark) })] },
   ]);
   writeNotebook(opened.root, 'notebooks/02_other.ipynb', ['1']);
+  writeNotebook(opened.root, 'notebooks/03_title.ja.ipynb', [markdownCell('# 3. 題名')], { language: 'ja' });
 });
 afterAll(() => opened?.close());
 afterEach(async () => {
@@ -68,10 +76,12 @@ describe('a first visit', () => {
     }
   });
 
-  test('shows the lessons of the folder, and a click opens one', async (context) => {
+  test('calls the lessons of the folder as their headings do, else by their files’ names, and a click opens one', async (context) => {
     const page = await labOf(context).page();
-    await page.getByRole('button', { name: '1 Every kind' }).click();
-    await eventually(() => cellAt(page, 0).locator('h1').textContent()).toContain('Title');
+    await eventually(() => page.locator('.lessons button').allTextContents()).toEqual(['1A title', '2Other', '3題名']);
+    expect(await page.locator('.lessons [lang="ja"]').textContent()).toBe('題名');
+    await page.getByRole('button', { name: '1 A title' }).click();
+    await eventually(() => cellAt(page, 0).locator('h1').textContent()).toContain('A title');
     expect(new URL(page.url()).searchParams.get('notebook')).toBe(EVERY_KIND);
   });
 });
@@ -107,13 +117,15 @@ describe('themes', () => {
     await eventually(drawn).toEqual(DARK);
   });
 
-  test('a chart that writes on its marks stays on white paper', async (context) => {
+  test('a chart that writes on its marks in one ink stays on white paper, one that writes beside them or by them does not', async (context) => {
     const page = await labOf(context).page(EVERY_KIND);
     await page.emulateMedia({ colorScheme: 'dark' });
     const paper = cellAt(page, 3).locator('svg.marks');
     await eventually(() => paper.getAttribute('style')).toContain('background-color: white');
-    const follower = cellAt(page, 2).locator('svg.marks');
-    await eventually(() => follower.getAttribute('style')).toContain('background-color: transparent');
+    for (const at of [2, 4, 5]) {
+      const follower = cellAt(page, at).locator('svg.marks');
+      await eventually(() => follower.getAttribute('style')).toContain('background-color: transparent');
+    }
   });
 });
 

@@ -8,11 +8,19 @@ export const codeCell = (source: string) => ({ cell_type: 'code', execution_coun
 export const markdownCell = (source: string) => ({ cell_type: 'markdown', source });
 
 /** A notebook file; a text is a cell of code. */
-export function writeNotebook(folder: string, name: string, cells: readonly (string | object)[]): void {
+export function writeNotebook(
+  folder: string,
+  name: string,
+  cells: readonly (string | object)[],
+  metadata: object = {},
+): void {
   const notebook = {
     nbformat: 4,
     nbformat_minor: 5,
-    metadata: { kernelspec: { name: 'layerscope', display_name: 'TypeScript (Layerscope)', language: 'typescript' } },
+    metadata: {
+      kernelspec: { name: 'layerscope', display_name: 'TypeScript (Layerscope)', language: 'typescript' },
+      ...metadata,
+    },
     cells: cells.map((cell, i) => ({
       id: `cell-${i}`,
       metadata: {},

@@ -13,13 +13,15 @@ import { isRun } from '../session.ts';
 
 /**
  * `after` runs on until that tensor is there, or goes back to just after it, of the pass under way unless another is named.
- * `draw` draws tokens, the likeliest each.
+ * `draw` draws tokens, the likeliest each, until one ends the answer; `drawn` has so many of them drawn, all in all: those that
+ * lack are drawn, whatever they end, and behind the last of more the run goes back.
  */
 export type Move =
   | { readonly to: 'here' | 'step' | 'end' }
   | { readonly after: string; readonly pass?: number }
   | { readonly layer: number }
-  | { readonly draw: number };
+  | { readonly draw: number }
+  | { readonly drawn: number };
 
 export interface RunState {
   /** The prompt's tokens and those that were drawn. */
@@ -66,6 +68,7 @@ async function moved(run: Run, move: Move, watch: Watch): Promise<null> {
   if ('after' in move) await movedAfter(run, move, watch);
   else if ('layer' in move) await run.layer(move.layer, watch);
   else if ('draw' in move) await run.generate(move.draw, watch);
+  else if ('drawn' in move) await movedToDrawn(run, move.drawn, watch);
   else if (move.to === 'step') await run.step(watch);
   else if (move.to === 'end') await run.toEnd(watch);
   return null;
@@ -75,6 +78,14 @@ async function movedAfter(run: Run, { after, pass }: Extract<Move, { after: stri
   const current = run.pass?.index ?? 0;
   const isThere = run.trace.entries.some((row) => row.name === after && row.pass === (pass ?? current));
   await (isThere ? run.back(after, { pass: pass ?? current }) : run.to(after, watch));
+}
+
+async function movedToDrawn(run: Run, drawn: number, watch: Watch): Promise<void> {
+  const { length } = run.sampled;
+  const last = run.steps.at(-1)?.name;
+  // Each pass but the first is over one drawn token.
+  if (length > drawn && last !== undefined) await run.back(last, { pass: drawn });
+  else await run.generate(drawn - length, { ...watch, stopAtEnd: false });
 }
 
 /** A trace is where it ended; moves within what it holds change nothing. */

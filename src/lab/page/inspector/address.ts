@@ -25,19 +25,24 @@ export function keepAddress(inspector: Inspector): void {
 }
 
 /** Brings the inspector to what a link holds, and says what of it is not there any more. */
-export async function follow(inspector: Inspector, { experiment, choice, view, settings, at }: Linked): Promise<void> {
+export async function follow(
+  inspector: Inspector,
+  { experiment, choice, view, settings, drawn, at }: Linked,
+): Promise<void> {
   batch(() => {
     inspector.locked.value = choice;
     inspector.view.value = view;
     inspector.settings.value = settings;
   });
-  const move: Move = at === null ? { to: 'end' } : { after: at };
-  await inspector.begin(experiment, move);
+  const move: Move = at === null ? { to: 'end' } : { after: at, pass: drawn };
+  await inspector.begin(experiment, [{ drawn }, move]);
   if (inspector.failure.value !== null) return;
   const found = inspector.locked.value;
   const lost = (Object.keys(choice) as (keyof Choice)[])
     .filter((part) => choice[part] !== null && found[part] === null)
     .map((part) => `${part} ${choice[part]}`);
+  const missing = drawn - (inspector.run.value?.drawn ?? 0);
+  if (missing > 0) lost.push(`${missing} of ${drawn} drawn tokens`);
   if (!views.some(({ id }) => id === view)) lost.push(`the view ${view}`);
   if (lost.length > 0) {
     inspector.failure.value = `Cannot show all of this link: ${lost.join(', ')} ${lost.length > 1 ? 'are' : 'is'} not in this model, text or page; the rest is open`;

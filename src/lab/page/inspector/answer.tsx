@@ -1,6 +1,6 @@
 /** What a view asks the session for, while it waits, when it is there and where it failed. */
 import type { ComponentChildren, JSX } from 'preact';
-import { useEffect, useRef, useState } from 'preact/hooks';
+import { useEffect, useState } from 'preact/hooks';
 import type { ParamsOf, RequestName, ResultOf } from '../../inspector/requests/index.ts';
 import type { Inspector } from './state.ts';
 
@@ -96,19 +96,4 @@ export function useSetting(
       settings.value = value === initial ? others : { ...others, [key]: value };
     },
   ];
-}
-
-/** The value that was given a while ago: what follows the pointer asks the session once it rests. */
-export function useRested<T>(value: T, milliseconds = 120): T {
-  const [rested, setRested] = useState(value);
-  const first = useRef(true);
-  useEffect(() => {
-    if (first.current) {
-      first.current = false;
-      return;
-    }
-    const timer = setTimeout(() => setRested(value), milliseconds);
-    return () => clearTimeout(timer);
-  }, [value, milliseconds]);
-  return rested;
 }

@@ -108,7 +108,7 @@ interface Moved {
 /** Brings a run that began anew to where it was; what was drawn is drawn again, the likeliest tokens as before. */
 async function comeBack({ ask }: Connection, { experiment, state }: Moved): Promise<void> {
   const { drawn, at, next, passes } = state;
-  const found = await ask('move', { experiment, move: drawn > 0 ? { draw: drawn } : { to: 'here' } });
+  const found = await ask('move', { experiment, move: { drawn } });
   if ((found.at === at && found.passes === passes) || at === null) return;
   await ask('move', { experiment, move: next === null ? { to: 'end' } : { after: at, pass: passes - 1 } });
 }

@@ -19,7 +19,9 @@ export interface Linked {
   readonly choice: Choice;
   readonly view: string;
   readonly settings: Readonly<Record<string, string>>;
-  /** The step that the run was left at; null: at its end. */
+  /** How many tokens were drawn after the prompt's, the likeliest each. */
+  readonly drawn: number;
+  /** The step that the run was left at, in the pass of the last drawn token; null: at its end. */
   readonly at: string | null;
 }
 
@@ -30,7 +32,7 @@ const HOWS = ['zero', 'scale', 'noise', 'set'] as const;
 const SETTING = 'with.';
 
 /** The hash, with its `#`. */
-export function hashOf({ experiment, choice, view, settings, at }: Linked): string {
+export function hashOf({ experiment, choice, view, settings, drawn, at }: Linked): string {
   const { file, backend, text, tokens, bos, chat, faults, changes, hunt } = experiment;
   const pairs: [string, string | number | boolean | null | undefined][] = [
     ['inspect', VERSION],
@@ -43,6 +45,7 @@ export function hashOf({ experiment, choice, view, settings, at }: Linked): stri
     ...faults.map(({ fault, params }) => ['fault', spelt(fault, params)] as [string, string]),
     ...changes.map(({ tensor, ...how }) => ['change', spelt(tensor, how)] as [string, string]),
     ['hunt', hunt && `${hunt.level}:${hunt.seed}`],
+    ['drawn', drawn > 0 ? drawn : null],
     ['at', at],
     ['view', view],
     ['step', choice.step],
@@ -69,10 +72,12 @@ const escaped = (text: string): string =>
     .replaceAll('%20', '+');
 
 /** The state of the inspector as a hash; null where no model is open. */
-export function linkedOf({ experiment, locked, view, settings, run }: Inspector): Linked | null {
+export function linkedOf({ experiment, opened, locked, view, settings, run }: Inspector): Linked | null {
   if (!experiment.value) return null;
   return {
     ...{ experiment: experiment.value, choice: locked.value, view: view.value, settings: settings.value },
+    // What a trace has of them lies in its file.
+    drawn: opened.value?.kind === 'model' ? (run.value?.drawn ?? 0) : 0,
     at: run.value?.next ? run.value.at : null,
   };
 }
@@ -112,6 +117,7 @@ export function readHash(hash: string): Linked | null {
     choice: { ...NOTHING, ...Object.fromEntries(places), step: said.get('step') },
     view: said.get('view') ?? 'step',
     settings: Object.fromEntries(settings.map(([key, value]) => [key.slice(SETTING.length), value])),
+    drawn: wholeNumber(said.get('drawn') ?? '0', 'drawn'),
     at: said.get('at'),
   };
 }

@@ -6,7 +6,7 @@
 // biome-ignore-all lint/a11y/noNoninteractiveElementToInteractiveRole: the drawing is a grid of cells to walk.
 import { useComputed, useSignal } from '@preact/signals';
 import type { JSX } from 'preact';
-import { useEffect, useMemo, useRef } from 'preact/hooks';
+import { useEffect, useMemo, useRef, useState } from 'preact/hooks';
 import type { StepCard } from '../../inspector/requests/open.ts';
 import { useSetting } from './answer.tsx';
 import { colourAt, type Measure, measures, type Shades, shadesOf } from './map_colours.ts';
@@ -21,7 +21,7 @@ const GUTTER = 48;
 const NARROWEST = 18;
 const WIDEST = 54;
 const HEAD = 62;
-/** Of a row, and from one to the next; low ones where there are many layers. */
+/** Of a row, and from one to the next; low ones where there are many layers, or where the map has little room. */
 const ROW = { height: 20, pitch: 30 } as const;
 const LOW_ROW = { height: 13, pitch: 19 } as const;
 const MANY_ROWS = 26;
@@ -43,13 +43,13 @@ export function StepMap({ inspector }: { readonly inspector: Inspector }): JSX.E
 function MapOf({ steps, inspector }: { readonly steps: readonly StepCard[]; readonly inspector: Inspector }) {
   const layout = useMemo(() => mapLayout(steps), [steps]);
   const scroller = useRef<HTMLDivElement>(null);
-  const paneWidth = useWidth(scroller);
+  const room = useRoom(scroller);
   const [measureId, setMeasure] = useSetting(inspector, 'map.colour', 'rms');
   const measure = measures.find(({ id }) => id === measureId) ?? (measures[0] as Measure);
   const { run, locked, theme } = inspector;
   const pass = locked.value.pass ?? (run.value?.passes ?? 1) - 1;
   const shades = useMemo(() => shadesOf(run.value?.rows ?? [], pass, measure), [run.value, pass, measure]);
-  const geometry = useMemo(() => geometryOf(layout, paneWidth), [layout, paneWidth]);
+  const geometry = useMemo(() => geometryOf(layout, room), [layout, room]);
   const passes = run.value?.passes ?? 0;
   const isFolded = useSignal(false);
   return (
@@ -103,13 +103,14 @@ function MapOf({ steps, inspector }: { readonly steps: readonly StepCard[]; read
   );
 }
 
-function geometryOf({ columns, rows }: MapLayout, paneWidth: number): Geometry {
-  const cell = Math.max(NARROWEST, Math.min(WIDEST, (paneWidth - GUTTER - 14) / Math.max(1, columns.length)));
-  const row = rows.length > MANY_ROWS ? LOW_ROW : ROW;
+function geometryOf({ columns, rows }: MapLayout, room: Room): Geometry {
+  const cell = Math.max(NARROWEST, Math.min(WIDEST, (room.width - GUTTER - 14) / Math.max(1, columns.length)));
+  const heightOf = ({ pitch }: Geometry['row']) => rows.length * pitch + 6;
+  const row = rows.length > MANY_ROWS || HEAD + heightOf(ROW) > room.height ? LOW_ROW : ROW;
   return {
     row,
     width: GUTTER + columns.length * cell + 12,
-    height: rows.length * row.pitch + 6,
+    height: heightOf(row),
     x: (column) => GUTTER + column * cell,
     y: (index) => index * row.pitch + 3,
   };
@@ -227,7 +228,8 @@ function MapBody({
     const cell = svg.current?.querySelector<SVGGElement>(`[data-step="${CSS.escape(current.value)}"]`);
     cell?.setAttribute('tabindex', '0');
     cell?.setAttribute('aria-selected', 'true');
-    cell?.scrollIntoView({ block: 'nearest', inline: 'nearest' });
+    // Within the map alone: whoever reads a chart below stays there.
+    cell?.scrollIntoView({ block: 'nearest', inline: 'nearest', container: 'nearest' } as ScrollIntoViewOptions);
     return () => {
       cell?.setAttribute('tabindex', '-1');
       cell?.removeAttribute('aria-selected');
@@ -448,17 +450,27 @@ function Hovered({
   );
 }
 
-/** The element's inner width in pixels, as it changes. */
-function useWidth(element: { readonly current: HTMLElement | null }): number {
-  const width = useSignal(560);
+/** Pixels that the map has before it scrolls; any height where it stands beside the views. */
+interface Room {
+  readonly width: number;
+  readonly height: number;
+}
+
+/** What the element has of its pane, as that changes. */
+function useRoom(element: { readonly current: HTMLElement | null }): Room {
+  const [room, setRoom] = useState<Room>({ width: 560, height: Number.POSITIVE_INFINITY });
   useEffect(() => {
     const { current } = element;
-    if (!current) return;
-    const observer = new ResizeObserver(([entry]) => {
-      if (entry) width.value = Math.floor(entry.contentRect.width);
+    const pane = current?.closest('.inspector');
+    if (!current || !pane) return;
+    const observer = new ResizeObserver(() => {
+      const width = Math.floor(current.clientWidth);
+      const height = Number.parseFloat(getComputedStyle(current).maxHeight) || Number.POSITIVE_INFINITY;
+      setRoom((before) => (before.width === width && before.height === height ? before : { width, height }));
     });
-    observer.observe(current);
+    // The pane's height alone decides how high the map may be.
+    for (const each of [current, pane]) observer.observe(each);
     return () => observer.disconnect();
-  }, [element, width]);
-  return width.value;
+  }, [element]);
+  return room;
 }

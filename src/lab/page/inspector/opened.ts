@@ -31,17 +31,19 @@ export async function openedModel(
   return { ...(await connection.ask('open', { file, backend, faults, changes }, watch)), kind: 'model' };
 }
 
-/** Opens the experiment's file and moves its run. Rejects with SessionError. */
+/** Opens the experiment's file and moves its run, one move after the other. Rejects with SessionError. */
 export async function openedBy(
   connection: Connection,
   experiment: Experiment,
-  move: Move,
+  [first = { to: 'here' }, ...others]: readonly Move[],
   watch: Watch | undefined,
 ): Promise<{ readonly opened: Opened; readonly run: RunState }> {
   const { file } = experiment;
   if ((await connection.ask('kind', { file }, watch)) === 'model') {
     const opened = await openedModel(connection, experiment, watch);
-    return { opened, run: await connection.ask('move', { experiment, move }, watch) };
+    let run = await connection.ask('move', { experiment, move: first }, watch);
+    for (const move of others) run = await connection.ask('move', { experiment, move }, watch);
+    return { opened, run };
   }
   const trace = await connection.ask('openTrace', { file }, watch);
   const run = await connection.ask('move', { experiment, move: { to: 'here' } }, watch);

@@ -302,10 +302,10 @@ function draftOf({ file, backend, text, bos, chat = false }: Experiment): Draft 
   return { file, backend, text, bos: bos === undefined ? 'model' : bos ? 'yes' : 'no', chat };
 }
 
-/** What is changed on purpose stays while the model is the same. */
 /** A file that is chosen before anything is: with the text that a newcomer sees first. */
 export const firstExperiment = (file: string): Experiment => experimentOf({ ...FIRST_DRAFT, file }, null);
 
+/** What is changed on purpose stays while the model is the same. */
 function experimentOf({ file, backend, text, bos, chat }: Draft, before: Experiment | null): Experiment {
   const { faults, changes, hunt } = before?.file === file ? before : { faults: [], changes: [] };
   return {

@@ -2,7 +2,7 @@
  * What the inspector's views share: the experiment, where its run is, and what the user has chosen. A link holds the
  * experiment and the choice; everything else follows from them.
  */
-import { batch, computed, type ReadonlySignal, type Signal, signal } from '@preact/signals';
+import { batch, computed, effect, type ReadonlySignal, type Signal, signal } from '@preact/signals';
 import type { Experiment } from '../../inspector/experiment.ts';
 import type { Move, RunState } from '../../inspector/requests/move.ts';
 import type { Connection, LastingConnection } from './connection.ts';
@@ -36,8 +36,10 @@ export interface Inspector {
   readonly locked: Signal<Choice>;
   /** What the pointer or the keyboard is on; wins over `locked` while it is there. */
   readonly hovered: Signal<Partial<Choice> | null>;
-  /** The two together: what views show. */
+  /** The two together: what is lit. */
   readonly choice: ReadonlySignal<Choice>;
+  /** The same once the pointer rests; what is locked counts at once. Views ask the session for what this says. */
+  readonly rested: ReadonlySignal<Choice>;
   /** The view that is open. */
   readonly view: Signal<string>;
   /** What views keep of their own, as text, by `<view>.<name>`; links hold it. See `useSetting`. */
@@ -51,9 +53,12 @@ export interface Inspector {
   /** Where the notebook in front lies, below the lab's folder: its cells run there. */
   notebookFolder(): string;
   /** Begins another experiment, which runs to its end unless told otherwise. */
-  begin(experiment: Experiment, move?: Move): Promise<void>;
+  begin(experiment: Experiment, moves?: readonly Move[]): Promise<void>;
   move(move: Move): Promise<void>;
 }
+
+/** Milliseconds: on its way across the page the pointer asks for nothing. */
+const REST = 120;
 
 export function inspectorOver(
   connection: LastingConnection,
@@ -66,6 +71,7 @@ export function inspectorOver(
   const locked = signal<Choice>(NOTHING);
   const hovered = signal<Partial<Choice> | null>(null);
   const choice = computed(() => ({ ...locked.value, ...hovered.value }));
+  const rested = restedOver(locked, hovered);
   const working = signal<Inspector['working']['value']>(null);
   const failure = signal<string | null>(null);
 
@@ -121,16 +127,17 @@ export function inspectorOver(
     locked,
     hovered,
     choice,
+    rested,
     view: signal('step'),
     settings: signal({}),
     working,
     failure,
     dropped: signal([]),
     notebookFolder,
-    async begin(wanted, move = { to: 'end' }) {
+    async begin(wanted, moves = [{ to: 'end' }]) {
       begun++;
       working.peek()?.stop();
-      const found = await work(`opening ${wanted.file}`, (watch) => openedBy(connection, wanted, move, watch));
+      const found = await work(`opening ${wanted.file}`, (watch) => openedBy(connection, wanted, moves, watch));
       if (!found) return;
       batch(() => {
         experiment.value = wanted;
@@ -148,6 +155,24 @@ export function inspectorOver(
       if (state) run.value = state;
     },
   };
+}
+
+function restedOver(
+  locked: ReadonlySignal<Choice>,
+  hovered: ReadonlySignal<Partial<Choice> | null>,
+): ReadonlySignal<Choice> {
+  const resting = signal(hovered.peek());
+  let lockedBefore = locked.peek();
+  let timer: ReturnType<typeof setTimeout> | undefined;
+  effect(() => {
+    const hover = hovered.value;
+    const isLockedAnew = locked.value !== lockedBefore;
+    lockedBefore = locked.value;
+    clearTimeout(timer);
+    if (isLockedAnew) resting.value = hover;
+    else if (hover !== resting.peek()) timer = setTimeout(() => (resting.value = hover), REST);
+  });
+  return computed(() => ({ ...locked.value, ...resting.value }));
 }
 
 /** Locks what a click chose, beside what was locked before. */

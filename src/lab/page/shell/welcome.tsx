@@ -1,4 +1,5 @@
 /** What is in the middle while no notebook is open: what this is, and where to begin. */
+import type { INotebookContent } from '@jupyterlab/nbformat';
 import type { Contents } from '@jupyterlab/services';
 import { render } from 'preact';
 
@@ -11,11 +12,34 @@ export interface WelcomeParts {
 /** The folder of the lessons, where the server's root is not that folder itself. */
 const LESSONS = 'notebooks';
 
+interface Lesson {
+  readonly path: string;
+  readonly number: number;
+  readonly title: string;
+  /** Of the title, where the notebook says it. */
+  readonly language?: string;
+}
+
 export async function mountWelcome(host: HTMLElement, parts: WelcomeParts): Promise<void> {
-  render(<Welcome {...parts} lessons={[]} />, host);
+  const show = (lessons: readonly Lesson[]) => render(<Welcome {...parts} lessons={lessons} />, host);
+  show([]);
   // What cannot be read is told by the list of files.
-  const lessons = await lessonsBelow('', parts.contents).catch(() => []);
-  render(<Welcome {...parts} lessons={lessons} />, host);
+  const found = await lessonsBelow('', parts.contents).catch(() => []);
+  show(found.map(byName));
+  // Notebooks are large for the sake of their titles alone: they are read where somebody sees those.
+  await seen(host);
+  show(await Promise.all(found.map((lesson) => byHeading(lesson, parts.contents).catch(() => byName(lesson)))));
+}
+
+function seen(host: HTMLElement): Promise<void> {
+  return new Promise((resolve) => {
+    const observer = new IntersectionObserver(([entry]) => {
+      if (!entry?.isIntersecting) return;
+      observer.disconnect();
+      resolve();
+    });
+    observer.observe(host);
+  });
 }
 
 /** The numbered notebooks of a folder, and of the folder of lessons in it. */
@@ -28,11 +52,7 @@ async function lessonsBelow(folder: string, contents: Contents.IManager): Promis
   return [...own.sort((a, b) => a.name.localeCompare(b.name)), ...theirs];
 }
 
-function Welcome({
-  lessons,
-  openNotebook,
-  createNotebook,
-}: WelcomeParts & { readonly lessons: readonly Contents.IModel[] }) {
+function Welcome({ lessons, openNotebook, createNotebook }: WelcomeParts & { readonly lessons: readonly Lesson[] }) {
   return (
     <section class="welcome">
       <h2>See what a language model computes</h2>
@@ -45,11 +65,11 @@ function Welcome({
         <>
           <h3>Lessons</h3>
           <ol class="lessons">
-            {lessons.map(({ path, name }, i) => (
+            {lessons.map(({ path, number, title, language }, i) => (
               <li key={path}>
                 <button type="button" class={i === 0 ? 'first' : ''} onClick={() => openNotebook(path)}>
-                  <span class="number">{Number.parseInt(name, 10)}</span>
-                  {titleOf(name)}
+                  <span class="number">{number}</span>
+                  <span lang={language}>{title}</span>
                 </button>
               </li>
             ))}
@@ -66,8 +86,22 @@ function Welcome({
 }
 
 /** `01_first_look.ipynb` is “First look”; `13_one_layer_sums.ja.ipynb` says its language. */
-function titleOf(name: string): string {
+function byName({ path, name }: Contents.IModel): Lesson {
   const [, words = name, language] = /^\d+_([^.]+)(?:\.(\w+))?\.ipynb$/.exec(name) ?? [];
-  const title = words.replaceAll('_', ' ');
-  return `${title.charAt(0).toUpperCase()}${title.slice(1)}${language ? ` (${language})` : ''}`;
+  const said = words.replaceAll('_', ' ');
+  const title = `${said.charAt(0).toUpperCase()}${said.slice(1)}${language ? ` (${language})` : ''}`;
+  return { path, number: Number.parseInt(name, 10), title };
+}
+
+/** Called as its first heading does, without the number. */
+async function byHeading(lesson: Contents.IModel, contents: Contents.IManager): Promise<Lesson> {
+  const { cells, metadata } = (await contents.get(lesson.path)).content as INotebookContent;
+  const text = cells.filter(({ cell_type }) => cell_type === 'markdown').map(({ source }) => [source].flat().join(''));
+  const [, title] = /^#\s+(?:\d+\.\s*)?(\S.*)$/m.exec(text.join('\n')) ?? [];
+  const { language } = metadata as { readonly language?: unknown };
+  return {
+    ...byName(lesson),
+    ...(title ? { title } : {}),
+    ...(typeof language === 'string' ? { language } : {}),
+  };
 }

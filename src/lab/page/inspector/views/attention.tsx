@@ -1,6 +1,6 @@
 /** Attention of one head, over the text and as a heatmap, with every head of its layer to choose from. */
 import type { JSX } from 'preact';
-import { Answered, useAnswer, useRested } from '../answer.tsx';
+import { Answered } from '../answer.tsx';
 import { literal, subjectOf } from '../cells.ts';
 import type { Inspector } from '../state.ts';
 import type { View } from '../view.ts';
@@ -9,6 +9,7 @@ import { AttentionLines } from './attention_lines.tsx';
 import { AttentionText } from './attention_text.tsx';
 import { focusOf, hasRow, tensorsOf } from './focus.ts';
 import { HeadThumbs } from './head_thumbs.tsx';
+import { usePattern } from './pattern.ts';
 import { HeadKeys, HeadList, LayerList } from './pickers.tsx';
 
 /** Longer texts are shaded: their lines would be taller than the screen. */
@@ -35,9 +36,7 @@ export const attention: View = {
 const patternName = (layer: number): string => `kq_soft_max-${layer}`;
 
 function Body({ inspector }: { readonly inspector: Inspector }): JSX.Element {
-  const focus = focusOf(inspector);
-  const layer = useRested(focus.layer);
-  const head = useRested(focus.head);
+  const { layer, head } = focusOf(inspector, 'rested');
   return (
     <>
       <div class="controls">
@@ -64,8 +63,7 @@ function OverText({
   readonly layer: number;
   readonly head: number;
 }) {
-  const experiment = inspector.experiment.value;
-  const answer = useAnswer(inspector, 'pattern', experiment && { experiment, layer });
+  const answer = usePattern(inspector, layer);
   return (
     <Answered answer={answer}>
       {(pattern) => {

@@ -14,7 +14,7 @@ export function AttentionText({
   readonly head: number;
   readonly inspector: Inspector;
 }): JSX.Element {
-  const query = Math.max(start, Math.min(end - 1, focusOf(inspector).token));
+  const query = Math.max(start, Math.min(end - 1, focusOf(inspector, 'choice').token));
   const row = (head * (end - start) + query - start) * end;
   const shares = weights.subarray(row, row + query + 1);
   const most = shares.reduce((a, b) => Math.max(a, b), 1e-9);

@@ -2,7 +2,7 @@
 import type { JSX } from 'preact';
 import type { AttributionOptions } from '../../../../engine/transforms/attribution.ts';
 import type { TensorParams } from '../../../inspector/requests/tensor.ts';
-import { Answered, useAnswer, useRested, useSetting } from '../answer.tsx';
+import { Answered, useAnswer, useSetting } from '../answer.tsx';
 import { literal, type Subject, subjectOf } from '../cells.ts';
 import type { Inspector } from '../state.ts';
 import type { View } from '../view.ts';
@@ -79,7 +79,7 @@ const spread = (options: object): string =>
     .join('');
 
 function Body({ inspector }: { readonly inspector: Inspector }): JSX.Element {
-  const position = useRested(focusOf(inspector).token);
+  const { token: position } = focusOf(inspector, 'rested');
   return (
     <>
       <div class="controls">

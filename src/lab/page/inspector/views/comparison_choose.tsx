@@ -23,10 +23,19 @@ export function ChooseSides({ inspector }: { readonly inspector: Inspector }): J
   const experiment = inspector.experiment.value;
   const isTrace = inspector.opened.value?.kind === 'trace';
   const model = isTrace ? 'A trace is open: it has no model to run' : null;
+  const llamaCpp = model ?? (against?.llamaCpp === false ? 'There is no llama.cpp here: start the lab on Node' : null);
   const offers: Offer[] = [
     {
       ...{ side: { kind: 'llama.cpp' }, label: 'llama.cpp', says: 'The real llama.cpp runs the same tokens' },
-      without: model ?? (against?.llamaCpp === false ? 'There is no llama.cpp here: start the lab on Node' : null),
+      without: llamaCpp,
+    },
+    {
+      ...{
+        side: { kind: 'llama.cpp-f32' },
+        label: 'llama.cpp, F32 twin',
+        says: 'The real llama.cpp on a copy of the model with its weights in F32, so that it rounds no activations; made once, 4 bytes a weight',
+      },
+      without: llamaCpp,
     },
     {
       ...{
@@ -136,7 +145,10 @@ function ChooseFile({
         event.preventDefault();
         event.stopPropagation();
         setIsOver(false);
-        take(event.dataTransfer?.files[0]);
+        const isFolder = event.dataTransfer?.items[0]?.webkitGetAsEntry()?.isDirectory;
+        if (isFolder)
+          setFailure('Cannot take a folder from the page: put it below the lab’s folder and write its path');
+        else take(event.dataTransfer?.files[0]);
       }}
     >
       <label>
@@ -145,6 +157,7 @@ function ChooseFile({
           type="text"
           class="path"
           placeholder="path, then Enter"
+          title="Of a trace, a dump, a folder of .npy and the like, or a table in a file: sums.md#2"
           value={chosen ?? ''}
           onChange={({ currentTarget: { value } }) => value.trim() !== '' && choose(value.trim())}
         />

@@ -66,7 +66,7 @@ export function PairDetail({ inspector, sides, view }: Shown): JSX.Element | nul
 function Pictures({ inspector, sides, view, tensor }: Shown & { readonly tensor: TensorComparison }): JSX.Element {
   const { name, pass, shape, dims } = tensor;
   const nHead = shape[dims.indexOf('head')] ?? 0;
-  const { head } = inspector.choice.value;
+  const { head } = inspector.rested.value;
   // Views of attention count query heads; a tensor of keys has fewer.
   const drawn = head !== null && head < nHead ? head : (tensor.worst?.head ?? null);
   const answer = useAnswer(inspector, 'heatmap', { sides, name, pass, ...(drawn === null ? {} : { head: drawn }) });

@@ -28,6 +28,7 @@ export function sideFrom(text: string): Side | null {
     case 'healthy':
     case 'f64':
     case 'llama.cpp':
+    case 'llama.cpp-f32':
       return { kind: text };
     default:
       return null;
@@ -104,6 +105,8 @@ function referenceCode(kind: Exclude<Side['kind'], 'file'>, subject: 'run' | 'tr
       return "await (await model.untransformed.on('reference')).start(run.tokens).toEnd()";
     case 'llama.cpp':
       return 'await llamaCpp(model).trace(run.tokens)';
+    case 'llama.cpp-f32':
+      return 'await llamaCpp(await f32Twin(model)).trace(run.tokens)';
     default:
       throw kind satisfies never;
   }

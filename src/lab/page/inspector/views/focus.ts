@@ -13,8 +13,11 @@ export interface Focus {
   readonly key: number | null;
 }
 
-/** By `choice`, what the pointer is on wins over what was clicked; code, links and exports go by what was `locked`. */
-export function focusOf(inspector: Inspector, by: 'choice' | 'locked' = 'choice'): Focus {
+/**
+ * By `choice`, what the pointer is on wins over what was clicked; by `rested` only once it rests there, which is for whatever is asked
+ * for. Code, links and exports go by what was `locked`.
+ */
+export function focusOf(inspector: Inspector, by: 'choice' | 'rested' | 'locked'): Focus {
   const { layer, head, token, key }: Choice = inspector[by].value;
   const end = inspector.run.value ? evaluatedTokens(inspector.run.value) : 1;
   const own = token !== null && token < end ? token : Math.max(0, end - 1);

@@ -1,11 +1,12 @@
 /** The heads of a model with many, a row of small pictures for each layer: as a chart they would shrink until nobody sees anything. */
 import type { JSX } from 'preact';
 import { useRef } from 'preact/hooks';
-import { useAnswer } from '../answer.tsx';
+import { Failed } from '../answer.tsx';
 import { usePicture } from '../pictures.ts';
 import { type Inspector, lockOf } from '../state.ts';
 import { hasRow } from './focus.ts';
 import { Thumb } from './head_thumbs.tsx';
+import { usePattern } from './pattern.ts';
 
 export function HeadGrid({ inspector }: { readonly inspector: Inspector }): JSX.Element {
   const host = useRef<HTMLDivElement>(null);
@@ -28,10 +29,9 @@ export function HeadGrid({ inspector }: { readonly inspector: Inspector }): JSX.
 }
 
 function LayerHeads({ layer, inspector }: { readonly layer: number; readonly inspector: Inspector }) {
-  const experiment = inspector.experiment.value;
-  const { value: pattern, failure } = useAnswer(inspector, 'pattern', experiment && { experiment, layer });
+  const { value: pattern, failure, again } = usePattern(inspector, layer);
   const { layer: chosenLayer, head: chosenHead } = inspector.locked.value;
-  if (failure !== null) return <p class="failure">{failure}</p>;
+  if (failure !== null) return <Failed failure={failure} again={again} />;
   return (
     <div class="head-row">
       <span class="quiet">{layer}</span>

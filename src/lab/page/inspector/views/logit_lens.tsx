@@ -21,7 +21,7 @@ export const logitLens: View = {
     const subject = subjectOf(inspector);
     if (!subject) return null;
     const { code, name } = lensCode(subject, normOf(inspector));
-    const positions = windowOf(inspector, 'locked');
+    const positions = windowOf(inspector);
     return `${code}\ndisplay(await charts.logitLens(${name}${positions ? `, ${literal({ positions })}` : ''}));`;
   },
   tensors(inspector) {
@@ -34,17 +34,17 @@ export const logitLens: View = {
 const normOf = ({ settings }: Inspector): boolean => settings.value[KEY] !== 'no';
 
 /** Around the token that is looked at, where the text has more than there is room for. */
-function windowOf(inspector: Inspector, by: 'choice' | 'locked'): [start: number, end: number] | null {
+function windowOf(inspector: Inspector): [start: number, end: number] | null {
   const count = inspector.run.value?.tokens.length ?? 0;
   if (count <= MOST_COLUMNS) return null;
-  const start = Math.max(0, Math.min(focusOf(inspector, by).token - MOST_COLUMNS / 2, count - MOST_COLUMNS));
+  const start = Math.max(0, Math.min(focusOf(inspector, 'locked').token - MOST_COLUMNS / 2, count - MOST_COLUMNS));
   return [start, start + MOST_COLUMNS];
 }
 
 function Body({ inspector }: { readonly inspector: Inspector }): JSX.Element {
   const [, setNorm] = useSetting(inspector, KEY, 'yes');
   const norm = normOf(inspector);
-  const positions = windowOf(inspector, 'locked');
+  const positions = windowOf(inspector);
   return (
     <>
       <div class="controls">

@@ -3,12 +3,13 @@ import type { JSX } from 'preact';
 import { Tensor } from '../../../../trace/tensor.ts';
 import { shown } from '../../../../trace/token_label.ts';
 import type { LayerPattern } from '../../../inspector/requests/pattern.ts';
-import { Answered, useAnswer, useRested, useSetting } from '../answer.tsx';
+import { Answered, useSetting } from '../answer.tsx';
 import { literal, subjectOf } from '../cells.ts';
 import { type Inspector, lockOf } from '../state.ts';
 import type { View } from '../view.ts';
 import { AskedChart, Needs } from './asked_chart.tsx';
 import { focusOf, hasRow } from './focus.ts';
+import { usePattern } from './pattern.ts';
 import { Buttons, HeadKeys, HeadList, LayerList, TokenList } from './pickers.tsx';
 
 const ORDERS = { dimension: 'As they lie', size: 'Largest first' } as const;
@@ -56,10 +57,8 @@ function orderOf({ settings }: Inspector): keyof typeof ORDERS {
 
 function Body({ inspector }: { readonly inspector: Inspector }): JSX.Element {
   const [, setOrder] = useSetting(inspector, KEY, 'dimension');
-  const focus = focusOf(inspector);
-  const [layer, head] = [useRested(focus.layer), useRested(focus.head)];
-  const [query, key] = [useRested(focus.token), useRested(focus.key ?? focus.token)];
-  const options = { layer, head, query, key: Math.min(key, query), order: orderOf(inspector) };
+  const { layer, head, token: query, key } = focusOf(inspector, 'rested');
+  const options = { layer, head, query, key: key ?? query, order: orderOf(inspector) };
   const tokens = inspector.run.value?.tokens.length ?? 0;
   const locked = focusOf(inspector, 'locked');
   return (
@@ -101,8 +100,7 @@ function Keys({
   readonly query: number;
   readonly chosen: number;
 }) {
-  const experiment = inspector.experiment.value;
-  const answer = useAnswer(inspector, 'pattern', experiment && { experiment, layer });
+  const answer = usePattern(inspector, layer);
   return (
     <Answered answer={answer}>
       {(pattern) => {

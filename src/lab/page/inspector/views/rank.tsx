@@ -1,6 +1,6 @@
 /** How candidates for the next token rise and fall from layer to layer. */
 import type { JSX } from 'preact';
-import { useRested, useSetting } from '../answer.tsx';
+import { useSetting } from '../answer.tsx';
 import { literal, subjectOf } from '../cells.ts';
 import type { Inspector } from '../state.ts';
 import type { View } from '../view.ts';
@@ -25,15 +25,13 @@ export const rank: View = {
   tensors: (inspector) => observedTensors(inspector, { lens: {} }, inLayers(inspector, 'lens_ids', 'lens_values')),
 };
 
-function optionsOf(inspector: Inspector, by: 'choice' | 'locked') {
+function optionsOf(inspector: Inspector, by: 'rested' | 'locked') {
   const tokens = typedTokens(inspector.settings.value[KEY] ?? '');
   return { position: focusOf(inspector, by).token, ...(tokens.length > 0 ? { tokens } : {}) };
 }
 
 function Body({ inspector }: { readonly inspector: Inspector }): JSX.Element {
   const [tokens, setTokens] = useSetting(inspector, KEY, '');
-  const position = useRested(focusOf(inspector).token);
-  const options = { ...optionsOf(inspector, 'choice'), position };
   return (
     <>
       <div class="controls">
@@ -49,7 +47,7 @@ function Body({ inspector }: { readonly inspector: Inspector }): JSX.Element {
         </label>
         <span class="quiet">Up to seven tokens with commas between, ␣ for a space</span>
       </div>
-      <AskedChart inspector={inspector} call={{ chart: 'rankTrajectory', options }} />
+      <AskedChart inspector={inspector} call={{ chart: 'rankTrajectory', options: optionsOf(inspector, 'rested') }} />
     </>
   );
 }

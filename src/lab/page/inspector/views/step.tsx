@@ -3,7 +3,7 @@ import type { JSX } from 'preact';
 import { useEffect, useState } from 'preact/hooks';
 import { Tensor } from '../../../../trace/tensor.ts';
 import type { InputDetail, OutputDetail, StepDetail } from '../../../inspector/requests/step.ts';
-import { Answered, useAnswer, useRested } from '../answer.tsx';
+import { Answered, useAnswer } from '../answer.tsx';
 import { literal, subjectOf } from '../cells.ts';
 import { Code, type Listing } from '../code.tsx';
 import { Histogram } from '../histogram.tsx';
@@ -36,7 +36,7 @@ export const step: View = {
 };
 
 /** The step that is looked at; where nobody has chosen one, the last that was run. */
-function chosenStep({ run, ...choices }: Inspector, by: 'locked' | 'choice'): string | null {
+function chosenStep({ run, ...choices }: Inspector, by: 'locked' | 'rested'): string | null {
   return choices[by].value.step ?? run.value?.at ?? run.value?.next ?? null;
 }
 
@@ -45,7 +45,7 @@ function isComputed({ run }: Inspector, name: string): boolean {
 }
 
 function Body({ inspector }: { readonly inspector: Inspector }): JSX.Element {
-  const name = useRested(chosenStep(inspector, 'choice'));
+  const name = chosenStep(inspector, 'rested');
   const experiment = inspector.experiment.value;
   const { pass } = inspector.locked.value;
   const isThere = inspector.opened.value?.steps.some((known) => known.name === name) ?? false;

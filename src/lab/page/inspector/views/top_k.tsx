@@ -1,6 +1,6 @@
 /** What may come next: the likeliest tokens after the one that is looked at. */
 import type { JSX } from 'preact';
-import { useRested, useSetting } from '../answer.tsx';
+import { useSetting } from '../answer.tsx';
 import { literal, subjectOf } from '../cells.ts';
 import type { Inspector } from '../state.ts';
 import type { View } from '../view.ts';
@@ -33,7 +33,7 @@ function countOf({ settings }: Inspector): number {
 
 function Body({ inspector }: { readonly inspector: Inspector }): JSX.Element {
   const [, setCount] = useSetting(inspector, KEY, '10');
-  const position = useRested(focusOf(inspector).token);
+  const { token: position } = focusOf(inspector, 'rested');
   const k = countOf(inspector);
   return (
     <>
