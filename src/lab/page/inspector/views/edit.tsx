@@ -9,6 +9,7 @@ import { useState } from 'preact/hooks';
 import { Tensor } from '../../../../trace/tensor.ts';
 import { shown } from '../../../../trace/token_label.ts';
 import type { ChangeSpec, Experiment } from '../../../inspector/experiment.ts';
+import { BESIDE } from '../../../inspector/logits_beside.ts';
 import type { TrialSpec } from '../../../inspector/requests/difference.ts';
 import type { StepCard } from '../../../inspector/requests/open.ts';
 import { Answered, useAnswer, useSetting } from '../answer.tsx';
@@ -40,7 +41,7 @@ export const edit: View = {
     return [
       subject.code,
       `const changed = await model.with(${made}).start(run.tokens).toEnd();`,
-      'display(await charts.logitsBeside(changed, run));',
+      `display(await charts.logitsBeside(changed, run, ${literal(BESIDE)}));`,
       'display(await charts.differenceMap(changed, run));',
       'display(await charts.differenceGrowth(changed, run));',
     ].join('\n');
