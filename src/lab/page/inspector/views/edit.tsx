@@ -17,6 +17,7 @@ import { called, literal, subjectOf } from '../cells.ts';
 import { Chart } from '../chart.tsx';
 import type { Inspector } from '../state.ts';
 import type { View } from '../view.ts';
+import { StackedChart } from './asked_chart.tsx';
 import { focusOf } from './focus.ts';
 import { Buttons } from './pickers.tsx';
 import { readTrials, writeTrials } from './trials.ts';
@@ -405,7 +406,7 @@ function Effect({ inspector }: { readonly inspector: Inspector }) {
     <Answered answer={answer}>
       {({ next, map, growth }) => (
         <>
-          <Chart spec={next} inspector={inspector} />
+          <StackedChart spec={next} inspector={inspector} />
           <Chart spec={map} inspector={inspector} />
           <Chart spec={growth} inspector={inspector} />
         </>
