@@ -3,7 +3,6 @@
  * layerscope.html from a disk.
  */
 import { mkdtemp, readdir, readFile, rm } from 'node:fs/promises';
-import { createRequire } from 'node:module';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath, pathToFileURL } from 'node:url';
@@ -16,6 +15,7 @@ import { buildPages } from '../../../src/lab/build_pages.mjs';
 import { LESSON_TITLE, stops } from '../../../src/lab/page/alone/stops.ts';
 import { findChromium } from '../../../src/node/host.ts';
 import { openModel } from '../../../src/node/index.ts';
+import { seriousFaults } from '../../browser/axe.ts';
 import { type OpenPage, openPage } from '../../browser/page.ts';
 import { relativeRmsError } from '../../engine/models.ts';
 import { have } from '../../skip.ts';
@@ -129,17 +129,6 @@ async function answersIn(
   await page.close();
   const values = Object.entries(tensors).map(([name, data]) => [name, Float32Array.from(data)] as const);
   return { ...answered, tensors: new Map(values), wrong };
-}
-
-/** What axe finds that keeps somebody from using the page. */
-async function seriousFaults(page: Page): Promise<string[]> {
-  await page.evaluate(await readFile(createRequire(import.meta.url).resolve('axe-core/axe.min.js'), 'utf8'));
-  const { violations } = await page.evaluate<{
-    violations: { id: string; impact: string; nodes: { html: string }[] }[];
-  }>('axe.run()');
-  return violations
-    .filter(({ impact }) => impact === 'serious' || impact === 'critical')
-    .map(({ id, nodes }) => `${id}: ${nodes.map(({ html }) => html).join(' ')}`);
 }
 
 function mustAgree(tensors: ReadonlyMap<string, Float32Array>): void {

@@ -1,9 +1,8 @@
 /** Faults and blind mode in the page, in Chromium, as a reader clicks through them. */
-import { readFileSync } from 'node:fs';
-import { createRequire } from 'node:module';
 import { afterAll, afterEach, beforeAll, expect, type TestContext, test } from 'vitest';
 import { faults } from '../../../src/engine/faults/index.ts';
 import { findChromium } from '../../../src/node/host.ts';
+import { seriousFaults } from '../../browser/axe.ts';
 import { have } from '../../skip.ts';
 import { backend } from '../inspector/lab_session.ts';
 import type { InspectorPage } from './inspector_page.ts';
@@ -139,14 +138,8 @@ test('a hunt is a cell too, and is given up without being told', async (context)
   expect(page.url()).not.toContain('hunt=');
 }, 120_000);
 
-/** Of axe's findings the serious and critical ones, each with what it is about. */
-const SERIOUS = `axe.run('.view', { resultTypes: ['violations'] }).then(({ violations }) => violations
-  .filter(({ impact }) => impact === 'serious' || impact === 'critical')
-  .map(({ id, nodes }) => id + ': ' + nodes.slice(0, 3).map(({ html, failureSummary }) => html.slice(0, 160) + ' ' + failureSummary).join(' | ')))`;
-
 test('axe finds nothing serious in these views, light or dark', async (context) => {
   const { page, setTheme } = lab(context);
-  const axe = readFileSync(createRequire(import.meta.url).resolve('axe-core/axe.min.js'), 'utf8');
   const links = [
     [
       'comparison',
@@ -160,10 +153,9 @@ test('axe finds nothing serious in these views, light or dark', async (context) 
   for (const [view, there, ...more] of links) {
     await followLink(lab(context), view, BACKEND, ...more);
     await page.locator(there).waitFor({ timeout: 60_000 });
-    await page.evaluate(axe);
     for (const theme of ['light', 'dark'] as const) {
       await setTheme(theme);
-      expect(await page.evaluate(SERIOUS), `${view}, ${theme}`).toEqual([]);
+      expect(await seriousFaults(page, { include: ['.view'] }), `${view}, ${theme}`).toEqual([]);
     }
     await setTheme('light');
   }

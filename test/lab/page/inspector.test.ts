@@ -1,6 +1,5 @@
 /** The inspector in Chromium, over a session in this process: every capability clicked as a user does. */
 import { readFile } from 'node:fs/promises';
-import { createRequire } from 'node:module';
 import { fileURLToPath } from 'node:url';
 import type { Download, Locator, Page } from 'playwright-core';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest';
@@ -11,13 +10,13 @@ import { fromBytes, toBytes } from '../../../src/lab/inspector/wire.ts';
 import { findChromium } from '../../../src/node/host.ts';
 import { openModel } from '../../../src/node/index.ts';
 import { openArrowTrace } from '../../../src/trace/arrow_reader.ts';
+import { seriousFaults } from '../../browser/axe.ts';
 import { have } from '../../skip.ts';
 import { type InspectorPage, type LabFiles, openInspectorPage } from './inspector_page.ts';
 
 const MODEL = 'fixtures/lily-4m-q8_0.gguf';
 const DEEP = 'models/deep.gguf';
 const path = fileURLToPath(new URL(`../../../${MODEL}`, import.meta.url));
-const AXE = createRequire(import.meta.url).resolve('axe-core/axe.min.js');
 
 const chromium = findChromium();
 let lab: InspectorPage;
@@ -621,16 +620,6 @@ describe('the pane', () => {
     await lab.setTheme(theme);
     await goTo('Qcur-2');
     await page.locator('.token').nth(2).click();
-    await page.evaluate(await readFile(AXE, 'utf8'));
-    const serious = await page.evaluate(async () => {
-      const { axe } = globalThis as unknown as {
-        axe: { run(): Promise<{ violations: { id: string; impact: string; nodes: { html: string }[] }[] }> };
-      };
-      const { violations } = await axe.run();
-      return violations
-        .filter(({ impact }) => impact === 'serious' || impact === 'critical')
-        .map(({ id, nodes }) => `${id}: ${nodes.map(({ html }) => html.slice(0, 200)).join(' | ')}`);
-    });
-    expect(serious).toEqual([]);
+    expect(await seriousFaults(page)).toEqual([]);
   });
 });

@@ -1,6 +1,5 @@
 /** The lab's frame around notebooks: what it weighs, themes, panes, files, and that everybody can use it. */
-import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
-import { createRequire } from 'node:module';
+import { existsSync, mkdirSync, mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { Metafile } from 'esbuild';
@@ -8,13 +7,12 @@ import type { Page } from 'playwright-core';
 import { afterAll, afterEach, beforeAll, describe, expect, test, vi } from 'vitest';
 import { bundlePage } from '../../../src/lab/bundle.mjs';
 import { findChromium } from '../../../src/node/host.ts';
+import { seriousFaults } from '../../browser/axe.ts';
 import { have } from '../../skip.ts';
 import { OpenLab } from './lab.ts';
 import { cellAt, codeCell, eventually, markdownCell, writeNotebook } from './notebook_page.ts';
 
 vi.setConfig({ testTimeout: 120_000, hookTimeout: 120_000 });
-
-const AXE = readFileSync(createRequire(import.meta.url).resolve('axe-core/axe.min.js'), 'utf8');
 
 const chromium = findChromium();
 let opened: OpenLab | undefined;
@@ -254,20 +252,3 @@ describe('everybody can use it', () => {
     ]);
   });
 });
-
-/** What axe calls serious or worse, with the elements. It is run in the page by the debugger: the policy lets in no script. */
-async function seriousFaults(page: Page): Promise<string[]> {
-  await page.evaluate(AXE);
-  const { violations } = await page.evaluate<AxeResult>("axe.run(document, { resultTypes: ['violations'] })");
-  return violations
-    .filter(({ impact }) => impact === 'serious' || impact === 'critical')
-    .map(({ id, nodes }) => `${id}: ${nodes.map(({ html }) => html).join(' ')}`);
-}
-
-interface AxeResult {
-  readonly violations: readonly {
-    readonly id: string;
-    readonly impact: string;
-    readonly nodes: readonly { readonly html: string }[];
-  }[];
-}

@@ -53,6 +53,10 @@ export const eventually = <T>(value: () => T | Promise<T>) => expect.poll(value,
 export const cellAt = (page: Page, at: number): Locator =>
   page.locator('.notebook-tab:not(.lm-mod-hidden) .jp-Cell').nth(at);
 
+/** The one that was chosen, or put in, last. */
+export const activeCell = (page: Page): Locator =>
+  page.locator('.notebook-tab:not(.lm-mod-hidden) .jp-Cell.jp-mod-active');
+
 /** The text of a cell's outputs; '' while there is none. */
 export const outputAt = async (page: Page, at: number): Promise<string> =>
   (await cellAt(page, at).locator('.jp-OutputArea-output').allTextContents()).join('\n').trim();

@@ -12,6 +12,7 @@ import type { Transform } from '../../../engine/transforms/transform.ts';
 import { UsageError } from '../../../errors.ts';
 import type { Watch } from '../../../platform.ts';
 import type { ChangeSpec, Experiment } from '../experiment.ts';
+import { BESIDE } from '../logits_beside.ts';
 import type { Request } from '../request.ts';
 import { isRun, type Session } from '../session.ts';
 
@@ -52,11 +53,10 @@ export const difference: Request<DifferenceParams, DifferenceDrawn> = async (
       ? await session.run({ ...experiment, tokens: before.tokens, changes: [...experiment.changes, ...changes] })
       : await triedRun(before, experiment, changes, ours, watch);
     await after.toEnd(watch);
-    const sides = { ours: 'with the change', reference: 'without the change' };
     return {
       growth: await charts.differenceGrowth(after, before),
       map: await charts.differenceMap(after, before),
-      next: await charts.logitsBeside(after, before, { k: 8, sides }),
+      next: await charts.logitsBeside(after, before, BESIDE),
       distances: await distancesOf(after.trace, before.trace),
     };
   } finally {

@@ -53,7 +53,7 @@ export function useLongAnswer<Name extends RequestName>(
   return { ...known, stop: () => controller?.abort(), again: () => setAsked((before) => before + 1) };
 }
 
-/** A bar while it is asked for, with a button that stops it; why it failed, with one that asks again. */
+/** A bar while it is asked for, with a button that stops it, before words that change so that it stays where it is; why it failed, with one that asks again. */
 export function Waiting<T>({
   answer: { isAsking, progress, failure, stop, again },
   says,
@@ -67,10 +67,10 @@ export function Waiting<T>({
   return (
     <div class="waiting">
       <progress value={share} max={1} aria-label={says} />
-      <span class="quiet">{progress ? `${progress.task}: ${progress.item}` : `${says} …`}</span>
       <button type="button" onClick={stop}>
         Stop
       </button>
+      <span class="quiet">{progress ? `${progress.task}: ${progress.item}` : `${says} …`}</span>
     </div>
   );
 }

@@ -114,7 +114,7 @@ function Tabs({ inspector, shown }: { readonly inspector: Inspector; readonly sh
   );
 }
 
-/** Long work under way. What takes a moment is not announced. */
+/** Long work under way. What takes a moment is not announced. The button stays where it is while the words change. */
 function Working({ inspector }: { readonly inspector: Inspector }) {
   const { value } = inspector.working;
   return (
@@ -122,10 +122,10 @@ function Working({ inspector }: { readonly inspector: Inspector }) {
       {value && (
         <>
           <progress value={value.share > 0 ? value.share : undefined} aria-label={value.says} />
-          <span>{value.says}</span>
           <button type="button" onClick={() => value.stop()}>
             Stop
           </button>
+          <span>{value.says}</span>
         </>
       )}
     </div>

@@ -16,10 +16,17 @@ export function AskedChart({
 }): JSX.Element {
   const experiment = inspector.experiment.value;
   const answer = useAnswer(inspector, 'chart', experiment && { experiment, ...call });
-  return <Answered answer={answer}>{(spec) => <Drawn spec={spec} inspector={inspector} />}</Answered>;
+  return <Answered answer={answer}>{(spec) => <StackedChart spec={spec} inspector={inspector} />}</Answered>;
 }
 
-function Drawn({ spec, inspector }: { readonly spec: object; readonly inspector: Inspector }) {
+/** A chart whose panels stand one below the other. */
+export function StackedChart({
+  spec,
+  inspector,
+}: {
+  readonly spec: object;
+  readonly inspector: Inspector;
+}): JSX.Element {
   const narrow = useMemo(() => stacked(spec), [spec]);
   return <Chart spec={narrow} inspector={inspector} />;
 }

@@ -9,6 +9,8 @@ import { literal, pathFrom } from '../cells.ts';
 import { useLongAnswer, Waiting } from '../long_answer.tsx';
 import type { Inspector } from '../state.ts';
 import type { View } from '../view.ts';
+import { AskedChart, Needs } from './asked_chart.tsx';
+import { focusOf, tensorsOf } from './focus.ts';
 
 export const blind: View = {
   id: 'blind',
@@ -24,11 +26,17 @@ export const blind: View = {
       `const hunt = await bugHunt({ model: healthy, seed: ${hunt.seed}, level: ${literal(hunt.level)} });`,
       `const trace = await hunt.trace(${literal(tokens ?? text)});`,
       'display(trace);',
+      `display(await charts.topK(trace, ${literal(symptomOptions(focusOf(inspector, 'locked').token))}));`,
       "// when you know: await hunt.submit('…', { layer: 0 })",
     ].join('\n');
   },
-  tensors: () => null,
+  tensors: (inspector) => (inspector.experiment.value?.hunt ? tensorsOf(inspector, [OUTPUT]) : null),
 };
+
+const OUTPUT = 'result_output';
+
+/** Of the chart that shows where a hunt begins. */
+const symptomOptions = (position: number) => ({ position, k: 5 });
 
 /** Seeds that are offered; any whole number will do. */
 const SEEDS = 1000;
@@ -153,6 +161,7 @@ function Hunt({
           unchanged model and llama.cpp; the cause is not told there. The pages of all faults are in <b>Faults</b>.
         </p>
       )}
+      <Symptom inspector={inspector} />
       <Waiting answer={answer} says="Hiding a fault" />
       {answer.value &&
         (result ? (
@@ -161,6 +170,16 @@ function Hunt({
           <Suspect inspector={inspector} experiment={experiment} hunt={answer.value} submitted={setResult} />
         ))}
     </>
+  );
+}
+
+/** What the broken engine would say next: the first that a hunter sees of the fault. */
+function Symptom({ inspector }: { readonly inspector: Inspector }): JSX.Element {
+  const { token: position } = focusOf(inspector, 'rested');
+  return (
+    <Needs inspector={inspector} name={OUTPUT}>
+      <AskedChart inspector={inspector} call={{ chart: 'topK', options: symptomOptions(position) }} />
+    </Needs>
   );
 }
 

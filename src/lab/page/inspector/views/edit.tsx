@@ -9,6 +9,7 @@ import { useState } from 'preact/hooks';
 import { Tensor } from '../../../../trace/tensor.ts';
 import { shown } from '../../../../trace/token_label.ts';
 import type { ChangeSpec, Experiment } from '../../../inspector/experiment.ts';
+import { BESIDE } from '../../../inspector/logits_beside.ts';
 import type { TrialSpec } from '../../../inspector/requests/difference.ts';
 import type { StepCard } from '../../../inspector/requests/open.ts';
 import { Answered, useAnswer, useSetting } from '../answer.tsx';
@@ -16,6 +17,7 @@ import { called, literal, subjectOf } from '../cells.ts';
 import { Chart } from '../chart.tsx';
 import type { Inspector } from '../state.ts';
 import type { View } from '../view.ts';
+import { StackedChart } from './asked_chart.tsx';
 import { focusOf } from './focus.ts';
 import { Buttons } from './pickers.tsx';
 import { readTrials, writeTrials } from './trials.ts';
@@ -40,7 +42,7 @@ export const edit: View = {
     return [
       subject.code,
       `const changed = await model.with(${made}).start(run.tokens).toEnd();`,
-      'display(await charts.logitsBeside(changed, run));',
+      `display(await charts.logitsBeside(changed, run, ${literal(BESIDE)}));`,
       'display(await charts.differenceMap(changed, run));',
       'display(await charts.differenceGrowth(changed, run));',
     ].join('\n');
@@ -404,7 +406,7 @@ function Effect({ inspector }: { readonly inspector: Inspector }) {
     <Answered answer={answer}>
       {({ next, map, growth }) => (
         <>
-          <Chart spec={next} inspector={inspector} />
+          <StackedChart spec={next} inspector={inspector} />
           <Chart spec={map} inspector={inspector} />
           <Chart spec={growth} inspector={inspector} />
         </>
