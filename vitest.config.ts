@@ -1,6 +1,7 @@
 import { defineConfig } from 'vitest/config';
 
-// One worker: the machine has two cores, and lavapipe and llama.cpp use threads of their own.
+// Two workers, whatever the cores: most tests wait for a process of their own, a kernel, a browser or llama.cpp, and lavapipe uses
+// what is left.
 export default defineConfig({
-  test: { include: ['test/**/*.test.ts'], pool: 'forks', maxWorkers: 1, testTimeout: 60_000, hookTimeout: 120_000 },
+  test: { include: ['test/**/*.test.ts'], pool: 'forks', maxWorkers: 2, testTimeout: 60_000, hookTimeout: 120_000 },
 });
