@@ -174,10 +174,10 @@ describe('query × key', () => {
     await view().locator('.shares button').nth(6).click();
     await expect.poll(() => title().textContent()).toContain('gives 6 ␣Tom');
     const score = (await run.tensor('kq-2')).at(4, 9, 6);
-    const said = await view().locator('.chart').textContent();
-    expect(Number(/is (-?[\d.]+); times/.exec(said ?? '')?.[1]) / score).toBeCloseTo(1, 2);
-    expect(place().get('key')).toBe('6');
-    expect(await page.locator('.tokens .key').textContent()).toContain('6');
+    const said = async () => /is (-?[\d.]+); times/.exec((await view().locator('.chart').textContent()) ?? '')?.[1];
+    await expect.poll(async () => Number(await said()) / score).toBeCloseTo(1, 2);
+    await expect.poll(() => place().get('key')).toBe('6');
+    await expect.poll(() => page.locator('.tokens .key').textContent()).toContain('6');
   });
 
   test('in order of size ends at the same score', async (context) => {

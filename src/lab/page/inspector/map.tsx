@@ -12,7 +12,6 @@ import { useSetting } from './answer.tsx';
 import { colourAt, type Measure, measures, type Shades, shadesOf } from './map_colours.ts';
 import { isResidual, type MapCell, type MapLayout, mapLayout } from './map_layout.ts';
 import { shortNumber } from './numbers.ts';
-import { standaloneSvg, usePicture } from './pictures.ts';
 import type { Inspector, Theme } from './state.ts';
 import { backTo, computedNow, goTo } from './walk.ts';
 
@@ -117,12 +116,10 @@ function geometryOf({ columns, rows }: MapLayout, room: Room): Geometry {
 }
 
 function MapHead({ layout: { columns, groups }, geometry }: { layout: MapLayout; geometry: Geometry }) {
-  const svg = useRef<SVGSVGElement>(null);
-  usePicture(svg, async () => (svg.current ? standaloneSvg(svg.current) : ''));
   const { x, width } = geometry;
   const cell = x(1) - x(0);
   return (
-    <svg class="map-head" width={width} height={HEAD} ref={svg} aria-hidden="true">
+    <svg class="map-head" width={width} height={HEAD} aria-hidden="true">
       {groups.map(({ label, from, to }) => (
         <g key={label}>
           <path class="bracket" d={`M${x(from) + 2} 18 V14 H${x(to + 1) - 4} V18`} />
@@ -156,7 +153,6 @@ function MapBody({
   readonly inspector: Inspector;
 }) {
   const svg = useRef<SVGSVGElement>(null);
-  usePicture(svg, async () => (svg.current ? standaloneSvg(svg.current) : ''));
   const cells = useMemo(() => layout.rows.flatMap((row) => row.cells), [layout]);
   const current = useComputed(() => inspector.locked.value.step ?? inspector.run.value?.at ?? cells[0]?.name ?? '');
   const order = useMemo(() => new Map(cells.map(({ name }, i) => [name, i])), [cells]);
