@@ -68,7 +68,7 @@ test('when the session is another, it is lent every dropped file as what it was 
 test('after the GPU was lost the run that was moved last comes to where it was, and whoever opened models is told', async () => {
   let isLost = false;
   const { asked, open } = sessions(({ request, params }) => {
-    if (request === 'move') return JSON.stringify(params).includes('"here"') ? START : state;
+    if (request === 'move') return JSON.stringify(params).includes('"drawn"') ? START : state;
     if (isLost) throw new Error('Cannot go on: the GPU was lost');
     return null;
   });
@@ -81,6 +81,6 @@ test('after the GPU was lost the run that was moved last comes to where it was, 
   isLost = false;
   await connection.ask('kind', { file: 'a.gguf' });
   const moves = asked[0]?.slice(2).map((said) => said.replace(/\{"experiment":\{.*?\},"move":/, ''));
-  expect(moves).toEqual(['move {"to":"here"}}', 'move {"after":"Qcur-0","pass":0}}', 'kind {"file":"a.gguf"}']);
+  expect(moves).toEqual(['move {"drawn":0}}', 'move {"after":"Qcur-0","pass":0}}', 'kind {"file":"a.gguf"}']);
   expect(renewals).toBe(1);
 });

@@ -171,6 +171,7 @@ describe('many heads', () => {
 describe('query × key', () => {
   test('takes the score of the key that is clicked apart', async (context) => {
     await open(context, 'qk', '&layer=2&head=4&token=9');
+    await expect.poll(() => title().textContent()).toContain('gives 9 ␣thanked');
     await view().locator('.shares button').nth(6).click();
     await expect.poll(() => title().textContent()).toContain('gives 6 ␣Tom');
     const score = (await run.tensor('kq-2')).at(4, 9, 6);

@@ -2,6 +2,7 @@
 import type { JSX } from 'preact';
 import { useEffect, useState } from 'preact/hooks';
 import type { Progress } from '../../../platform.ts';
+import { SessionError } from '../../inspector/port.ts';
 import type { ParamsOf, RequestName, ResultOf } from '../../inspector/requests/index.ts';
 import { type Answer, Failed } from './answer.tsx';
 import type { Inspector } from './state.ts';
@@ -42,7 +43,7 @@ export function useLongAnswer<Name extends RequestName>(
     const onProgress = (progress: Progress) => say({ ...NONE, isAsking: true, progress });
     connection.ask(name, params, { signal: mine.signal, onProgress }).then(
       (value) => say({ ...NONE, value }),
-      (error: Error) => say({ ...NONE, failure: error.message }),
+      (error: Error) => say({ ...NONE, failure: isStopped(error) ? 'Stopped before it was done.' : error.message }),
     );
     return () => {
       isGone = true;
@@ -51,6 +52,11 @@ export function useLongAnswer<Name extends RequestName>(
   }, [connection, name, key, asked]);
   const known = answer.to === key ? answer : { ...NONE, isAsking: key !== null };
   return { ...known, stop: () => controller?.abort(), again: () => setAsked((before) => before + 1) };
+}
+
+/** What the engine says of a run that was stopped tells how to move it on; here it is asked for anew. */
+function isStopped(error: Error): boolean {
+  return error instanceof SessionError && error.kind === 'InterruptedError';
 }
 
 /** A bar while it is asked for, with a button that stops it, before words that change so that it stays where it is; why it failed, with one that asks again. */
