@@ -175,7 +175,7 @@ function greedy(logits: Float32Array): Drawn {
 
 /**
  * Largest first; equal logits by the lower id. NaN can win nothing and goes last. A radix sort of the logits' bits, as it comes
- * before every drawn token: 32,000 take 1.6 ms, by the host's own sort of numbers 10.
+ * before every token that is drawn by stages: 32,000 take 1.6 ms, by the host's own sort of numbers 10.
  */
 export function ranked(logits: Float32Array): Candidates {
   const clean = logits.map((logit) => (Number.isNaN(logit) ? Number.NEGATIVE_INFINITY : logit));

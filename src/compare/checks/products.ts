@@ -35,10 +35,9 @@ export const products: TraceCheck = {
   async look(subject, findings) {
     const { model, passes, layers } = subject;
     if (!model) return findings.lacksModel('Qcur-i', 'the model whose weights it needs was not given');
-    const ends = new Set([passes.at(0), passes.at(-1)]);
+    const ends = passes.filter((_, i) => i === 0 || i === passes.length - 1);
     const steps = model.steps.filter(({ layer }) => layer === null || layers.includes(layer));
     for (const pass of ends) {
-      if (!pass) continue;
       for (const step of steps) {
         if (opOf(step) === getRows) await lookAtRow(subject, step, pass, findings);
         else if (opOf(step) === mulMat) await lookAtProduct(subject, step, pass, findings);

@@ -59,7 +59,10 @@ function isStopped(error: Error): boolean {
   return error instanceof SessionError && error.kind === 'InterruptedError';
 }
 
-/** A bar while it is asked for, with a button that stops it, before words that change so that it stays where it is; why it failed, with one that asks again. */
+/**
+ * A bar while it is asked for, with a button that stops it; why it failed, with one that asks again. The button stands before the
+ * words, which change, so that it stays where it is.
+ */
 export function Waiting<T>({
   answer: { isAsking, progress, failure, stop, again },
   says,
